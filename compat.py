@@ -1,0 +1,23 @@
+"""The one place that knows host versions: what an older ComfyUI lacks is left out or replaced here."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from comfy_api.latest import io
+
+MINIMUM_HOST = "0.3.75"
+_SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
+
+
+def schema(**fields) -> io.Schema:
+    """``io.Schema`` without the fields this host does not know (search_aliases on 0.3.75, for one)."""
+    return io.Schema(**{name: value for name, value in fields.items() if name in _SCHEMA_FIELDS})
+
+
+def advanced(item):
+    """Marks an input as advanced where the host can hide it; elsewhere it is shown like the others."""
+    extra = getattr(item, "extra_dict", None)
+    if extra is not None:
+        extra["advanced"] = True
+    return item

@@ -1,0 +1,1 @@
+"""Pixels out: colour transfer, video writing, metadata, previews."""

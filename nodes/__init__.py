@@ -1,0 +1,21 @@
+"""What a person sees: one module per family, each class a schema, its checks and one call into a room."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension
+
+
+def node_list() -> list[type]:
+    """Every node class of the pack, in the order the menus show them."""
+    from . import keyframes, loading, output, prompt, sampling
+
+    return [*loading.NODES, *prompt.NODES, *keyframes.NODES, *sampling.NODES, *output.NODES]
+
+
+class GengaExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type]:
+        return node_list()
+
+
+def extension() -> GengaExtension:
+    return GengaExtension()

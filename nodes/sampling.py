@@ -1,0 +1,254 @@
+"""From noise to latents: the pair of experts, and seeds."""
+
+from __future__ import annotations
+
+import secrets
+
+import comfy.samplers
+import torch
+from comfy_api.latest import io
+from comfy_extras.nodes_custom_sampler import SamplerCustomAdvanced
+
+from .. import compat
+from ..conditioning import attach
+from ..errors import InputError
+from ..loaders import guard
+from ..samplers import experts, noise
+from .report import Report
+
+ANISORA_STEPS = 8
+_BOUNDARY = {"default": attach.BOUNDARY_I2V, "min": 0.0, "max": 1.0, "step": 0.001}
+
+
+def _expert_inputs() -> list:
+    return [
+        io.Model.Input("high", tooltip="The high-noise expert: layout and motion."),
+        io.Model.Input("low", tooltip="The low-noise expert: detail. One model on both is fine for single-expert versions."),
+        io.Conditioning.Input("positive", tooltip="The prompt, with pictures if there are any."),
+        io.Conditioning.Input(
+            "negative", optional=True, tooltip="What to avoid. Needed for a CFG other than 1; at CFG 1 the host ignores it."
+        ),
+    ]
+
+
+def _boundary_input():
+    return io.Float.Input(
+        "boundary",
+        optional=True,
+        tooltip="Noise level (sigma) at which the low-noise expert takes over: 0.9 image to video (AniSora V3.2, Wan 2.2 "
+        "I2V), 0.875 text to video. Not a step number.",
+        **_BOUNDARY,
+    )
+
+
+def _guider(report: Report, high, low, positive, negative, cfg_high: float, cfg_low: float, boundary: float):
+    """The guider both nodes use, after all that can be checked before sampling."""
+    if not 0.0 <= boundary <= 1.0:
+        raise InputError("boundary", f"{boundary} is no noise level", "Use 0.9 (image) or 0.875 (text to video).")
+    for note in experts.check_pair(high, low):
+        report.say(note)
+    for model in (high, low):
+        guard.check_model(model, positive)
+    plain = [cfg == 1.0 for cfg in (cfg_high, cfg_low)]
+    if negative is None and not all(plain):
+        cfg = cfg_low if plain[0] else cfg_high
+        raise InputError("negative", f"nothing is wired and CFG is {cfg:g}", "Wire a negative prompt, or set CFG to 1.")
+    if negative is not None and all(plain):
+        report.say("CFG is 1, so the host ignores the negative prompt.")
+    guider = experts.ExpertGuider(high, low, boundary)
+    guider.set_conds(positive, negative)
+    guider.set_cfg(cfg_high, cfg_low)
+    return guider
+
+
+class ExpertGuider(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        cfg = {"default": 1.0, "min": 0.0, "max": 100.0, "step": 0.1, "round": 0.01, "optional": True}
+        return compat.schema(
+            node_id="GengaExpertGuider",
+            display_name="Expert Guider (high + low)",
+            category="Genga/sampling",
+            search_aliases=["ExpertGuider", "Wan 2.2 guider", "high low noise"],
+            description="A guider over the two experts of Wan 2.2 or AniSora V3.2 for SamplerCustomAdvanced: one sampler, "
+            "one schedule, and the models change over at a noise level instead of a step number.",
+            inputs=[
+                *_expert_inputs(),
+                io.Float.Input("cfg_high", tooltip="CFG of the high-noise expert. AniSora 1, Wan 2.2 I2V 3.5.", **cfg),
+                io.Float.Input("cfg_low", tooltip="CFG of the low-noise expert. AniSora 1, Wan 2.2 I2V 3.5.", **cfg),
+                _boundary_input(),
+            ],
+            outputs=[io.Guider.Output(display_name="guider", tooltip="For SamplerCustomAdvanced.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, high, low, positive, negative=None, cfg_high=1.0, cfg_low=1.0, boundary=attach.BOUNDARY_I2V
+    ) -> io.NodeOutput:
+        report = Report(cls)
+        guider = _guider(report, high, low, positive, negative, cfg_high, cfg_low, boundary)
+        return io.NodeOutput(guider, ui=report.ui())
+
+
+class ExpertSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return compat.schema(
+            node_id="GengaExpertSampler",
+            display_name="Expert Sampler (high + low)",
+            category="Genga/sampling",
+            search_aliases=["ExpertSampler", "Wan 2.2 sampler", "AniSora sampler", "KSampler high low"],
+            description="Samples with the two experts of Wan 2.2 or AniSora V3.2 in one node. The defaults are AniSora "
+            "V3.2's: 8 steps, CFG 1 (and shift 5, which the loader sets).",
+            inputs=[
+                *_expert_inputs(),
+                io.Latent.Input("latent_image", tooltip="The latent of First + Last Frame or Arbitrary Keyframes."),
+                _seed_input(),
+                io.Int.Input(
+                    "steps",
+                    default=ANISORA_STEPS,
+                    min=1,
+                    max=10000,
+                    tooltip="AniSora V3.2 is tuned for 8. Wan 2.2 without a few-step LoRA wants 20 to 40.",
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=1.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
+                    tooltip="Guidance of the high-noise expert: AniSora 1 (0 to 10 possible), Wan 2.2 I2V 3.5.",
+                ),
+                io.Float.Input(
+                    "cfg_low",
+                    default=-1.0,
+                    min=-1.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
+                    optional=True,
+                    tooltip="Guidance of the low-noise expert; -1 is the same as cfg.",
+                ),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=list(comfy.samplers.KSampler.SAMPLERS),
+                    default="uni_pc",
+                    optional=True,
+                    tooltip="AniSora's reference uses UniPC.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=list(comfy.samplers.KSampler.SCHEDULERS),
+                    default="simple",
+                    optional=True,
+                    tooltip="How the noise levels are spread. simple is the reference's.",
+                ),
+                _boundary_input(),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="Below 1 the run starts from the start video wired into the conditioning node (0.7 is usual); "
+                    "without one only 1 is possible.",
+                ),
+            ],
+            outputs=[io.Latent.Output(display_name="latent", tooltip="The video's latent, for VAE Decode.")],
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, seed=None, **_others):
+        return _fresh(seed)
+
+    @classmethod
+    def execute(
+        cls, high, low, positive, negative=None, latent_image=None, seed=0, steps=ANISORA_STEPS, cfg=1.0, cfg_low=-1.0,
+        sampler_name="uni_pc", scheduler="simple", boundary=attach.BOUNDARY_I2V, denoise=1.0,
+    ) -> io.NodeOutput:  # fmt: skip
+        report = Report(cls)
+        check_latent(latent_image, denoise)
+        guider = _guider(report, high, low, positive, negative, cfg, cfg if cfg_low < 0 else cfg_low, boundary)
+        if steps != ANISORA_STEPS:
+            report.say(f"{steps} steps: AniSora V3.2 is tuned for {ANISORA_STEPS}; plain Wan 2.2 wants 20 to 40.")
+        sigmas = comfy.samplers.KSampler(
+            high, steps, high.load_device, sampler_name, scheduler, denoise, high.model_options
+        ).sigmas
+        drawn = _resolve(report, seed)
+        switch = experts.split_at(sigmas, boundary) if len(sigmas) > 1 else 0
+        report.fact(high_steps=switch, low_steps=max(0, len(sigmas) - 1 - switch))
+        sampler = comfy.samplers.sampler_object(sampler_name)
+        result = SamplerCustomAdvanced.execute(noise.BatchNoise(drawn), guider, sampler, sigmas, latent_image)
+        return io.NodeOutput(result.args[0], ui=report.ui())
+
+
+def _seed_input():
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=noise.RANDOM,
+        max=noise.MAX_SEED,
+        control_after_generate=True,
+        tooltip="The same seed gives the same video. -1 draws a new one on every run and reports it. Item i of a batch uses "
+        "seed + i.",
+    )
+
+
+def _fresh(seed):
+    """Differs on every run where the seed is to be drawn, so that the host does not reuse the last result."""
+    return secrets.token_hex(8) if seed == noise.RANDOM else None
+
+
+def _resolve(report: Report, seed: int) -> int:
+    drawn = noise.resolve_seed(seed)
+    if seed == noise.RANDOM:
+        report.say(f"seed {drawn}")
+    report.fact(seed=drawn)
+    return drawn
+
+
+def check_latent(latent: dict, denoise: float) -> None:
+    """Raises for a latent that is no Wan video, and for a denoise below 1 that has nothing to start from."""
+    samples = None if latent is None else latent.get("samples")
+    if samples is None or samples.ndim != 5 or samples.shape[1] != 16 or samples.numel() == 0:
+        shape = None if samples is None else tuple(samples.shape)
+        remedy = "Wire the latent of First + Last Frame, Arbitrary Keyframes or Empty HunyuanVideo Latent."
+        raise InputError("latent_image", f"its shape is {shape}; a Wan video latent is [batch, 16, frames, h, w]", remedy)
+    if denoise < 1.0 and torch.count_nonzero(samples) == 0:
+        remedy = "Wire a start video into the conditioning node (start_video), or set denoise to 1."
+        raise InputError("denoise", f"{denoise:g} needs a start video, and the latent is empty", remedy)
+
+
+class Noise(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return compat.schema(
+            node_id="GengaNoise",
+            display_name="Noise (drawn seed)",
+            category="Genga/sampling",
+            search_aliases=["Noise", "random seed", "RandomNoise"],
+            description="Noise for SamplerCustomAdvanced. Seed -1 draws a new seed on every run and reports it; each item of "
+            "a batch has a seed of its own.",
+            inputs=[_seed_input()],
+            outputs=[
+                io.Noise.Output(display_name="noise", tooltip="For SamplerCustomAdvanced."),
+                io.Int.Output(display_name="used_seed", tooltip="The seed used, drawn or given."),
+            ],
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, seed=None, **_others):
+        return _fresh(seed)
+
+    @classmethod
+    def execute(cls, seed) -> io.NodeOutput:
+        report = Report(cls)
+        drawn = _resolve(report, seed)
+        return io.NodeOutput(noise.BatchNoise(drawn), drawn, ui=report.ui())
+
+
+NODES = [ExpertGuider, ExpertSampler, Noise]

@@ -1,0 +1,1 @@
+"""How noise becomes latents."""
