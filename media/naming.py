@@ -1,0 +1,89 @@
+"""Where a saved file goes: a name of its own in the output folder, held from the moment it is chosen."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
+
+from ..errors import InputError
+
+_REMEDY = "Give a name inside ComfyUI's output folder, like i2v/my_video."
+# Windows refuses these in names, and "a:b" would write into a hidden stream of the file "a".
+_FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
+
+
+class Reserved(NamedTuple):
+    """A name that is held by an empty file until the real one takes its place."""
+
+    path: Path
+    subfolder: str
+    filename: str
+
+
+def reserve(prefix: str, extension: str, size: tuple[int, int] = (0, 0)) -> Reserved:
+    """Holds ``<prefix>_<YYYYMMDD>_<HHMMSS>.<extension>`` in the output folder; ``_2``, ``_3`` where taken.
+
+    ``size`` is (width, height), for the host's %width% and %height%. Raises InputError for a prefix that
+    leads out of the output folder or cannot be written.
+    """
+    import folder_paths  # here, so that all else in this module works without the host
+
+    output = folder_paths.get_output_directory()
+    clean = check_prefix(prefix)
+    check_inside(Path(output), clean)
+    try:
+        folder, stem, _, subfolder, _ = folder_paths.get_save_image_path(clean, output, *size)
+        path = claim(Path(folder), stem, extension, datetime.now())
+    except OSError as error:
+        raise InputError("filename_prefix", f"{prefix!r} cannot be written ({error})", _REMEDY) from error
+    return Reserved(path, subfolder, path.name)
+
+
+def check_prefix(prefix: str) -> str:
+    """The prefix with forward slashes; raises InputError for one that is no relative path inside a folder."""
+    clean = prefix.strip().replace("\\", "/")
+    if not clean.strip("/. "):
+        raise InputError("filename_prefix", f"{prefix!r} names no file", _REMEDY)
+    windows = PureWindowsPath(clean)
+    if windows.drive or windows.root:
+        raise InputError("filename_prefix", f"{prefix!r} is an absolute path", _REMEDY)
+    if ".." in windows.parts:
+        raise InputError("filename_prefix", f"{prefix!r} leads upwards with '..'", _REMEDY)
+    bad = _FORBIDDEN.search(clean)
+    if bad:
+        raise InputError(
+            "filename_prefix",
+            f"{prefix!r} holds {bad.group()!r}, which file names cannot have everywhere",
+            "Leave it out.",
+        )
+    return clean
+
+
+def check_inside(output: Path, prefix: str) -> None:
+    """Raises InputError where a link in the output folder leads the prefix out of it."""
+    root = output.resolve()
+    folder = (root / prefix).resolve().parent
+    if folder != root and root not in folder.parents:
+        raise InputError("filename_prefix", f"{prefix!r} leads out of the output folder, to {folder}", _REMEDY)
+
+
+def claim(folder: Path, stem: str, extension: str, now: datetime) -> Path:
+    """Makes an empty file under the first free name: none of that stem exists, with whatever ending.
+
+    Created exclusively, so of two processes only one gets a name.
+    """
+    stamped = f"{stem}_{now:%Y%m%d_%H%M%S}"
+    number = 1
+    while True:
+        name = stamped if number == 1 else f"{stamped}_{number}"
+        number += 1
+        if any(other.stem == name for other in folder.iterdir()):
+            continue
+        path = folder / f"{name}.{extension}"
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            continue
+        return path
