@@ -71,6 +71,6 @@ def size_within(width: int, height: int, pixels: int) -> tuple[int, int]:
     if pixels < GRID * GRID:
         raise InputError("megapixels", f"{pixels} pixels is too small", f"Give at least {GRID * GRID} pixels.")
     shape = height / width
-    fitted_height = math.isqrt(int(pixels * shape)) // GRID * GRID
-    fitted_width = math.isqrt(int(pixels / shape)) // GRID * GRID
+    fitted_height = math.isqrt(round(pixels * shape)) // GRID * GRID
+    fitted_width = math.isqrt(round(pixels / shape)) // GRID * GRID
     return max(GRID, fitted_width), max(GRID, fitted_height)

@@ -16,7 +16,7 @@ _KEPT = 512
 _facts: OrderedDict[str, dict] = OrderedDict()
 
 
-def note(prompt: dict | None, node_id: str | None, **facts) -> None:
+def note(prompt: dict | None, node_id: str | None, /, **facts) -> None:
     """Files JSON-able ``facts`` for one node of ``prompt``; without a prompt (a call from code) it does nothing."""
     if not prompt or node_id is None or str(node_id) not in prompt:
         return

@@ -366,6 +366,12 @@ class SizeFromImage(io.ComfyNode):
                     optional=True,
                     tooltip="The budget for custom, in millions of pixels.",
                 ),
+                io.Boolean.Input(
+                    "enlarge",
+                    default=False,
+                    optional=True,
+                    tooltip="Off: a picture smaller than the budget gives a video of its own size. On: it is enlarged.",
+                ),
             ],
             outputs=[
                 io.Int.Output(display_name="width", tooltip="Multiple of 16."),
@@ -374,10 +380,12 @@ class SizeFromImage(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, budget, megapixels=0.4) -> io.NodeOutput:
+    def execute(cls, image, budget, megapixels=0.4, enlarge=False) -> io.NodeOutput:
         budgets = {"480p": 832 * 480, "580p": 960 * 544, "720p": 1280 * 720}
         pixels = budgets.get(budget.split(" ")[0], int(megapixels * 1_000_000))
         report = Report(cls)
+        if not enlarge:
+            pixels = min(pixels, image.shape[1] * image.shape[2])
         width, height = size_within(image.shape[2], image.shape[1], pixels)
         report.say(f"{width} x {height}")
         return io.NodeOutput(width, height, ui=report.ui())

@@ -18,7 +18,7 @@ class Report:
         hidden = getattr(node_class, "hidden", None)
         self.node_id = getattr(hidden, "unique_id", None)
         self.prompt = getattr(hidden, "prompt", None)
-        self.name = node_class.__name__
+        self.name = node_class.__name__.removesuffix("Clone")  # the host runs a clone of the class
         self.lines: list[str] = []
 
     def say(self, text: str) -> None:
@@ -30,7 +30,7 @@ class Report:
         if instance is not None and self.node_id is not None:
             instance.send_progress_text("\n".join(self.lines), self.node_id)
 
-    def fact(self, **facts) -> None:
+    def fact(self, /, **facts) -> None:
         """Files ``facts`` for the metadata of a video saved downstream."""
         record.note(self.prompt, self.node_id, **facts)
 

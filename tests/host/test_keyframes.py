@@ -271,5 +271,11 @@ def test_size_from_a_picture(nodes, width, height, pixels, expected):
     from genga.conditioning.fit import size_within
 
     assert size_within(width, height, pixels) == expected
-    out = nodes.SizeFromImage.execute(torch.zeros(1, height, width, 3), "custom", pixels / 1e6)
+    out = nodes.SizeFromImage.execute(torch.zeros(1, height, width, 3), "custom", pixels / 1e6, enlarge=True)
     assert out.args == expected
+
+
+def test_a_small_picture_is_enlarged_only_when_asked(nodes):
+    small = torch.zeros(1, 64, 96, 3)
+    assert nodes.SizeFromImage.execute(small, "480p (832x480)").args == (96, 64)
+    assert nodes.SizeFromImage.execute(small, "480p (832x480)", enlarge=True).args == (768, 512)

@@ -1,0 +1,147 @@
+"""Every shipped workflow through the host's HTTP API: a playable video with the right numbers in and beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+from genga_tests.tools.convert import to_prompt
+from genga_tests.tools.pack import pack_folder
+from PIL import Image, ImageDraw
+
+FOLDER = Path(pack_folder()) / "workflows"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+PICTURE = (64, 48)
+# Without a picture nothing makes the video small; at full size a T2V run on a CPU takes many minutes.
+SMALL = {"width": 64, "height": 48}
+
+
+def test_every_documented_mode_has_a_workflow():
+    families = {"AniSora": ("T2V", "I2V", "FFLF", "Keyframes", "Localized"), "Phr00t": ("T2V", "I2V", "FFLF")}
+    expected = {f"{family} {mode}" for family, modes in families.items() for mode in modes} | {"Standard I2V"}
+    assert set(NAMES) == expected
+
+
+@pytest.fixture(scope="module")
+def info(server):
+    return server.get("/object_info")
+
+
+@pytest.fixture(scope="module")
+def tiny_names(tiny, server):
+    """Shipped model name -> tiny file of the same architecture."""
+    files = tiny.files
+    return {
+        "Wan2_2-I2V_AniSoraV3_2_HIGH_14B_fp8_e4m3fn_scaled_KJ.safetensors": files.I2V_HIGH,
+        "Wan2_2-I2V_AniSoraV3_2_LOW_14B_fp8_e4m3fn_scaled_KJ.safetensors": files.I2V_LOW,
+        "wan2.1_i2v_480p_14B_fp16.safetensors": files.I2V_21,
+        "umt5_xxl_fp8_e4m3fn_scaled.safetensors": files.TEXT,
+        "wan_2.1_vae.safetensors": files.VAE,
+        "clip_vision_h.safetensors": files.CLIP_VISION,
+        "wan2.2-rapid-mega-aio-v12.safetensors": files.AIO_MEGA,
+    }
+
+
+@pytest.fixture(scope="module")
+def pictures(server):
+    """Six small pictures; the LoadImage nodes of a workflow get one each, masks a black and white one."""
+    names = []
+    for number in range(6):
+        picture = Image.new("RGB", PICTURE, (40 * number, 120, 255 - 40 * number))
+        ImageDraw.Draw(picture).ellipse((8 * number, 10, 8 * number + 16, 30), fill="white")
+        names.append(f"key{number}.png")
+        picture.save(server.input / names[-1])
+    mask = Image.new("RGB", PICTURE)
+    ImageDraw.Draw(mask).rectangle((0, 0, 31, 47), fill="white")
+    mask.save(server.input / "mask.png")
+    return names
+
+
+def ready(workflow: dict, tiny_names: dict, pictures: list[str]) -> dict:
+    """The workflow with the names of models and pictures changed, and nothing else but the size of T2V."""
+    left = iter(pictures)
+    for node in workflow["nodes"]:
+        if node["type"] == "LoadImage":
+            node["widgets_values"][0] = next(left)
+        elif node["type"] == "LoadImageMask":
+            node["widgets_values"][0] = "mask.png"
+        else:
+            node["widgets_values"] = [
+                tiny_names.get(value, value) if isinstance(value, str) else value for value in node["widgets_values"]
+            ]
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def run(server, info, tiny_names, pictures):
+    def queue(name: str):
+        workflow = ready(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")), tiny_names, pictures)
+        prompt = to_prompt(workflow, info)
+        if name.endswith("T2V"):
+            (node,) = [n for n in prompt.values() if n["class_type"] == "GengaWanFFLF"]
+            node["inputs"] |= SMALL
+        entry = server.queue(prompt, {"extra_pnginfo": {"workflow": workflow}})
+        return workflow, prompt, entry
+
+    return queue
+
+
+def saved(server, entry) -> Path:
+    (file,) = [item for output in entry["outputs"].values() for item in output.get("images", [])]
+    return server.output / file["subfolder"] / file["filename"]
+
+
+def said(entry) -> str:
+    return " ".join(line for output in entry["outputs"].values() for line in output.get("text", []))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_workflow_makes_its_video(server, run, name):
+    workflow, prompt, entry = run(name)
+    path = saved(server, entry)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = sum(1 for _ in container.decode(stream))
+        assert (frames, stream.width, stream.height) == (81, 64, 48)
+        assert stream.average_rate == 16
+        assert json.loads(container.metadata["workflow"]) == workflow
+        assert json.loads(container.metadata["prompt"]) == prompt
+    beside = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert beside["frames"] == 81
+    assert beside["fps"] == 16
+    assert (beside["width"], beside["height"]) == (64, 48)
+    assert beside["prompt"] == prompt
+    seeds = [node["inputs"]["seed"] for node in prompt.values() if "seed" in node["inputs"]]
+    assert len(seeds) == 1
+    assert "CFG is 1" in said(entry) or "ExpertSampler" not in json.dumps(prompt)
+
+
+def test_a_drawn_seed_is_in_the_file_and_draws_again(server, info, tiny_names, pictures, run):
+    workflow = json.loads((FOLDER / "AniSora I2V.json").read_text(encoding="utf-8"))
+    prompt = to_prompt(ready(workflow, tiny_names, pictures), info)
+    (sampler,) = [(i, n) for i, n in prompt.items() if n["class_type"] == "GengaExpertSampler"]
+    (direction,) = [n for n in prompt.values() if n["class_type"] == "GengaWanFFLF"]
+    sampler[1]["inputs"] |= {"seed": -1, "steps": 1}
+    direction["inputs"]["length"] = 4
+    drawn = []
+    for _ in range(2):
+        entry = server.queue(prompt)
+        beside = json.loads(saved(server, entry).with_suffix(".json").read_text(encoding="utf-8"))
+        drawn.append(beside["facts"][sampler[0]]["seed"])
+        assert 0 <= drawn[-1] < 2**31
+        assert f"seed {drawn[-1]}" in said(entry)
+        assert beside["frames"] == 5
+        assert beside["prompt"][sampler[0]]["inputs"]["seed"] == -1
+    assert drawn[0] != drawn[1]
+
+
+def test_the_template_browser_lists_them_with_thumbnails(server):
+    listed = server.get("/workflow_templates")
+    (ours,) = [names for pack, names in listed.items() if "Genga" in pack]
+    assert sorted(ours) == NAMES
+    (pack,) = [pack for pack in listed if "Genga" in pack]
+    for name in NAMES:
+        picture = server.read(f"/api/workflow_templates/{pack}/{name.replace(' ', '%20')}.jpg")
+        assert picture[:2] == b"\xff\xd8"
