@@ -28,12 +28,16 @@ def inputs_of(definition: dict) -> dict[str, list]:
     return {**groups.get("required", {}), **groups.get("optional", {})}
 
 
-def extra_widgets(name: str, spec: list) -> list:
-    """What the front end adds behind a widget: the rule for the next seed, the upload button."""
+def control_widget(spec: list) -> list:
+    """What the front end adds behind a seed: the rule for the next one."""
     options = spec[1] if len(spec) > 1 else {}
-    if options.get("control_after_generate"):
-        return ["fixed"]
-    return ["image"] if options.get("image_upload") else []
+    return ["fixed"] if options.get("control_after_generate") else []
+
+
+def upload_widget(definition: dict) -> list:
+    """What the front end adds behind the required widgets of a node that takes files: the button."""
+    specs = definition["input"].get("required", {}).values()
+    return ["image"] if any(len(spec) > 1 and spec[1].get("image_upload") for spec in specs) else []
 
 
 @dataclass
@@ -86,10 +90,11 @@ class Graph:
             widget = is_widget(spec)
             if widget:
                 chosen = values.get(name) if name not in links else None
-                data["widgets_values"] += [_default(spec) if chosen is None else chosen, *extra_widgets(name, spec)]
+                data["widgets_values"] += [_default(spec) if chosen is None else chosen, *control_widget(spec)]
             if not widget or name in links:
                 self._socket(node, name, spec, links.get(name), widget)
-        data["size"][1] = _height(data, specs, values)
+        data["widgets_values"] += upload_widget(definition)
+        data["size"][1] = _height(data, specs)
         self.nodes.append(node)
         return node
 
@@ -191,7 +196,7 @@ def _default(spec: list):
     return choices[0] if choices else ""
 
 
-def _height(data: dict, specs: dict, values: dict) -> int:
+def _height(data: dict, specs: dict) -> int:
     """Roughly what the front end needs: a row per slot and widget, more for pictures and texts."""
     sockets = sum(1 for socket in data["inputs"] if "widget" not in socket)
     texts = sum(1 for spec in specs.values() if len(spec) > 1 and spec[1].get("multiline"))

@@ -100,7 +100,7 @@ def direct_and_sample(sheet: Sheet, loader: Node, node: Node, seed: int) -> None
         3, "GengaExpertSampler", 0, high=loader.out(0), low=loader.out(1), positive=node.out(0), negative=node.out(1),
         latent_image=node.out(2), seed=seed,
     )  # fmt: skip
-    sheet.group("Sampling: 8 steps, experts change at noise level 0.9", [sampler])
+    sheet.group("Sampling: 8 steps", [sampler])
     sheet.finish(sampler, loader.out(3), "anisora/anisora")
 
 
@@ -133,8 +133,8 @@ def anisora_t2v(sheet: Sheet) -> None:
 def anisora_i2v(sheet: Sheet) -> None:
     text = "The girl turns her head to the camera and smiles, her hair sways in the wind. The camera moves in slowly."
     loader, positive, negative = anisora(sheet, text, 3.0)
-    first = sheet.picture(420, "First frame")
-    size = size_of(sheet, first, 560, "480p (832x480)")
+    first = sheet.picture(500, "First frame")
+    size = size_of(sheet, first, 580, "480p (832x480)")
     node = sheet.place(
         2, "GengaWanFFLF", 0, positive=positive.out(), negative=negative.out(), vae=loader.out(3), length=81,
         first_image=first.out(), first_strength=0.85, **size,
@@ -154,8 +154,8 @@ def anisora_i2v(sheet: Sheet) -> None:
 def anisora_fflf(sheet: Sheet) -> None:
     text = "The character stands up from the chair and walks to the window in one smooth movement. The camera stays still."
     loader, positive, negative = anisora(sheet, text, 3.0)
-    first, last = sheet.picture(420, "First frame"), sheet.picture(760, "Last frame")
-    size = size_of(sheet, first, 560, "480p (832x480)")
+    first, last = sheet.picture(500, "First frame"), sheet.picture(920, "Last frame")
+    size = size_of(sheet, first, 580, "480p (832x480)")
     node = sheet.place(
         2, "GengaWanFFLF", 0, positive=positive.out(), negative=negative.out(), vae=loader.out(3), length=81,
         first_image=first.out(), last_image=last.out(), **size,
@@ -175,14 +175,14 @@ def keyframe_chain(sheet: Sheet, frames: list[int], masks: dict[int, object] | N
     """Pictures and their Keyframe nodes, one row each; returns the first picture and the last of the chain."""
     chain, pictures = [], []
     for row, frame in enumerate(frames):
-        y = 420 + 320 * row
+        y = 660 + 360 * row
         pictures.append(sheet.picture(y, f"Picture at frame {frame}"))
         values = {"keyframes": chain[-1].out()} if chain else {}
         mask = (masks or {}).get(frame)
         if mask is not None:
             values["mask"] = mask
         chain.append(
-            sheet.place(1, "GengaKeyframe", y + 220, image=pictures[-1].out(), frame_index=frame, strength=1.0, **values)
+            sheet.place(1, "GengaKeyframe", y, image=pictures[-1].out(), frame_index=frame, strength=1.0, **values)
         )
     sheet.group("Keyframes", pictures + chain)
     return pictures[0], chain[-1]
@@ -192,7 +192,7 @@ def anisora_keyframes(sheet: Sheet) -> None:
     text = "The dancer lifts her arms, turns around once and bows in one smooth, consistent, flowing movement."
     loader, positive, negative = anisora(sheet, text, 3.5)
     first, chain = keyframe_chain(sheet, [0, 20, 40, 60, 80])
-    size = sheet.place(2, "GengaSizeFromImage", 560, image=first.out(), budget="480p (832x480)")
+    size = sheet.place(2, "GengaSizeFromImage", 700, image=first.out(), budget="480p (832x480)")
     node = sheet.place(
         2, "GengaArbitraryKeyframes", 0, positive=positive.out(), negative=negative.out(), vae=loader.out(3), length=81,
         keyframes=chain.out(), snap="anisora", width=size.out(0), height=size.out(1),
@@ -212,9 +212,9 @@ def anisora_keyframes(sheet: Sheet) -> None:
 def anisora_localized(sheet: Sheet) -> None:
     text = "The camera pulls back slowly and more and more of the landscape appears; the character keeps standing still."
     loader, positive, negative = anisora(sheet, text, 3.0)
-    painted = sheet.place(0, "LoadImageMask", 1080, title="Mask for frame 40", image=PICTURE, channel="red")
+    painted = sheet.place(0, "LoadImageMask", 1400, title="Mask for frame 40", image=PICTURE, channel="red")
     first, chain = keyframe_chain(sheet, [0, 40], {40: painted.out()})
-    size = sheet.place(2, "GengaSizeFromImage", 560, image=first.out(), budget="480p (832x480)")
+    size = sheet.place(2, "GengaSizeFromImage", 700, image=first.out(), budget="480p (832x480)")
     node = sheet.place(
         2, "GengaArbitraryKeyframes", 0, positive=positive.out(), negative=negative.out(), vae=loader.out(3), length=81,
         keyframes=chain.out(), snap="anisora", width=size.out(0), height=size.out(1),
@@ -272,8 +272,8 @@ def phr00t_t2v(sheet: Sheet) -> None:
 
 def phr00t_i2v(sheet: Sheet) -> None:
     loader, positive, negative = phr00t(sheet, "The woman looks up and laughs; the camera moves in slowly.")
-    first = sheet.picture(420, "First frame")
-    size = size_of(sheet, first, 520, "480p (832x480)")
+    first = sheet.picture(500, "First frame")
+    size = size_of(sheet, first, 580, "480p (832x480)")
     node = sheet.place(
         2, "GengaWanFFLF", 0, positive=positive.out(), negative=negative.out(), vae=loader.out(2), length=81,
         first_image=first.out(), first_strength=0.85, control="vace", **size,
@@ -290,8 +290,8 @@ def phr00t_i2v(sheet: Sheet) -> None:
 
 def phr00t_fflf(sheet: Sheet) -> None:
     loader, positive, negative = phr00t(sheet, "The flower opens from bud to full bloom in one smooth time lapse.")
-    first, last = sheet.picture(420, "First frame"), sheet.picture(760, "Last frame")
-    size = size_of(sheet, first, 520, "480p (832x480)")
+    first, last = sheet.picture(500, "First frame"), sheet.picture(920, "Last frame")
+    size = size_of(sheet, first, 580, "480p (832x480)")
     node = sheet.place(
         2, "GengaWanFFLF", 0, positive=positive.out(), negative=negative.out(), vae=loader.out(2), length=81,
         first_image=first.out(), last_image=last.out(), control="vace", **size,
@@ -310,12 +310,12 @@ def standard_i2v(sheet: Sheet) -> None:
     encoder = sheet.place(0, "CLIPLoader", 240, models=(TEXT,), clip_name=TEXT.name, type="wan")
     vae = sheet.place(0, "VAELoader", 400, models=(VAE,), vae_name=VAE.name)
     seer = sheet.place(0, "CLIPVisionLoader", 510, models=(VISION,), clip_name=VISION.name)
-    first = sheet.picture(680, "First frame")
+    first = sheet.picture(800, "First frame")
     prompt = "The boat rocks on the waves, the sail fills with wind. The camera circles slowly to the right."
     positive = sheet.place(1, "CLIPTextEncode", 0, wide=400, clip=encoder.out(), text=prompt, title="Prompt")
     negative = sheet.place(1, "CLIPTextEncode", 240, wide=400, clip=encoder.out(), text=NEGATIVE, title="Negative")
-    vision = sheet.place(1, "CLIPVisionEncode", 520, clip_vision=seer.out(), image=first.out(), crop="center")
-    size = size_of(sheet, first, 680, "480p (832x480)")
+    vision = sheet.place(1, "CLIPVisionEncode", 560, clip_vision=seer.out(), image=first.out(), crop="center")
+    size = size_of(sheet, first, 760, "480p (832x480)")
     node = sheet.place(
         2, "GengaWanFFLF", 0, positive=positive.out(), negative=negative.out(), vae=vae.out(), length=81,
         first_image=first.out(), first_strength=0.85, clip_vision_first=vision.out(), **size,

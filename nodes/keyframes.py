@@ -183,11 +183,11 @@ class WanFFLF(_Timed, io.ComfyNode):
     def execute(
         cls, positive, negative, vae, width, height, length, batch_size=1, first_image=None, last_image=None,
         first_strength=1.0, last_strength=1.0, clip_vision_first=None, clip_vision_last=None, control="inpaint",
-        fit="crop", mask_mode="exact", first_strength_low=SAME, last_strength_low=SAME, noise_aug=0.0, noise_seed=0,
+        fit="crop", mask_mode="exact", first_strength_low=SAME, last_strength_low=SAME, noise_aug=0.0, noise_aug_seed=0,
         boundary=attach.BOUNDARY_I2V, start_video=None, timeline="",
     ) -> io.NodeOutput:  # fmt: skip
         plan = Plan(width, height, length, batch_size, control, fit, mask_mode, "none", boundary, "WanFFLF")
-        noise = {"noise_aug": noise_aug, "noise_seed": noise_seed}
+        noise = {"noise_aug": noise_aug, "noise_seed": noise_aug_seed}
         ends = (
             (first_image, 0, first_strength, first_strength_low, "first_image"),
             (last_image, -1, last_strength, last_strength_low, "last_image"),
@@ -217,7 +217,7 @@ def _noise_inputs() -> list:
             "0 is off; 0.02 to 0.1 is usual.",
         ),
         io.Int.Input(
-            "noise_seed", default=0, min=0, max=0xFFFFFFFF, optional=True, tooltip="Seed of that noise, so that a run repeats."
+            "noise_aug_seed", default=0, min=0, max=0xFFFFFFFF, optional=True, tooltip="Seed of that noise, so that a run repeats."
         ),
     ]
 
@@ -268,12 +268,12 @@ class Keyframe(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, image, frame_index, strength=1.0, mask=None, keyframes=None, strength_low=SAME, noise_aug=0.0, noise_seed=0
+        cls, image, frame_index, strength=1.0, mask=None, keyframes=None, strength_low=SAME, noise_aug=0.0, noise_aug_seed=0
     ) -> io.NodeOutput:
         chain = _chain(keyframes)
         name = f"keyframe {len(chain) + 1}"
         low = _given(strength, strength_low)
-        key = keys_room.Keyframe(image, frame_index, strength, low, mask, noise_aug, noise_seed, name)
+        key = keys_room.Keyframe(image, frame_index, strength, low, mask, noise_aug, noise_aug_seed, name)
         return io.NodeOutput((*chain, keys_room.check(key)))
 
 

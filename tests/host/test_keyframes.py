@@ -148,7 +148,7 @@ def test_pad_leaves_the_borders_to_the_model(nodes, vae, prompts):
 def test_noise_aug_is_seeded_and_only_on_the_picture(nodes, vae, prompts, pictures):
     def latent(seed, amount=0.1):
         out = run(
-            nodes.WanFFLF, *prompts, vae, first_image=pictures[0], noise_aug=amount, noise_seed=seed, **SIZE
+            nodes.WanFFLF, *prompts, vae, first_image=pictures[0], noise_aug=amount, noise_aug_seed=seed, **SIZE
         )
         return values(out[0])["concat_latent_image"]
 

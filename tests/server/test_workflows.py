@@ -7,12 +7,11 @@ from pathlib import Path
 
 import av
 import pytest
+from genga_tests.tools import shipped
 from genga_tests.tools.convert import to_prompt
-from genga_tests.tools.pack import pack_folder
 from PIL import Image, ImageDraw
 
-FOLDER = Path(pack_folder()) / "workflows"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+NAMES = shipped.NAMES
 PICTURE = (64, 48)
 # Without a picture nothing makes the video small; at full size a T2V run on a CPU takes many minutes.
 SMALL = {"width": 64, "height": 48}
@@ -30,18 +29,8 @@ def info(server):
 
 
 @pytest.fixture(scope="module")
-def tiny_names(tiny, server):
-    """Shipped model name -> tiny file of the same architecture."""
-    files = tiny.files
-    return {
-        "Wan2_2-I2V_AniSoraV3_2_HIGH_14B_fp8_e4m3fn_scaled_KJ.safetensors": files.I2V_HIGH,
-        "Wan2_2-I2V_AniSoraV3_2_LOW_14B_fp8_e4m3fn_scaled_KJ.safetensors": files.I2V_LOW,
-        "wan2.1_i2v_480p_14B_fp16.safetensors": files.I2V_21,
-        "umt5_xxl_fp8_e4m3fn_scaled.safetensors": files.TEXT,
-        "wan_2.1_vae.safetensors": files.VAE,
-        "clip_vision_h.safetensors": files.CLIP_VISION,
-        "wan2.2-rapid-mega-aio-v12.safetensors": files.AIO_MEGA,
-    }
+def models(tiny):
+    return shipped.stand_ins(tiny.files)
 
 
 @pytest.fixture(scope="module")
@@ -59,25 +48,10 @@ def pictures(server):
     return names
 
 
-def ready(workflow: dict, tiny_names: dict, pictures: list[str]) -> dict:
-    """The workflow with the names of models and pictures changed, and nothing else but the size of T2V."""
-    left = iter(pictures)
-    for node in workflow["nodes"]:
-        if node["type"] == "LoadImage":
-            node["widgets_values"][0] = next(left)
-        elif node["type"] == "LoadImageMask":
-            node["widgets_values"][0] = "mask.png"
-        else:
-            node["widgets_values"] = [
-                tiny_names.get(value, value) if isinstance(value, str) else value for value in node["widgets_values"]
-            ]
-    return workflow
-
-
 @pytest.fixture(scope="module")
-def run(server, info, tiny_names, pictures):
+def run(server, info, models, pictures):
     def queue(name: str):
-        workflow = ready(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")), tiny_names, pictures)
+        workflow = shipped.ready(name, models, pictures)
         prompt = to_prompt(workflow, info)
         if name.endswith("T2V"):
             (node,) = [n for n in prompt.values() if n["class_type"] == "GengaWanFFLF"]
@@ -118,9 +92,8 @@ def test_a_workflow_makes_its_video(server, run, name):
     assert "CFG is 1" in said(entry) or "ExpertSampler" not in json.dumps(prompt)
 
 
-def test_a_drawn_seed_is_in_the_file_and_draws_again(server, info, tiny_names, pictures, run):
-    workflow = json.loads((FOLDER / "AniSora I2V.json").read_text(encoding="utf-8"))
-    prompt = to_prompt(ready(workflow, tiny_names, pictures), info)
+def test_a_drawn_seed_is_in_the_file_and_draws_again(server, info, models, pictures):
+    prompt = to_prompt(shipped.ready("AniSora I2V", models, pictures), info)
     (sampler,) = [(i, n) for i, n in prompt.items() if n["class_type"] == "GengaExpertSampler"]
     (direction,) = [n for n in prompt.values() if n["class_type"] == "GengaWanFFLF"]
     sampler[1]["inputs"] |= {"seed": -1, "steps": 1}

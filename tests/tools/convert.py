@@ -23,13 +23,17 @@ def _widgets(node: dict, definition: dict) -> dict:
     """Widget values are positional; behind some the front end keeps one of its own."""
     values = iter(node["widgets_values"])
     named = {}
-    groups = definition["input"]
-    for name, spec in {**groups.get("required", {}), **groups.get("optional", {})}.items():
-        options = spec[1] if len(spec) > 1 else {}
-        if (isinstance(spec[0], list) or spec[0] in WIDGETS) and not options.get("forceInput"):
-            named[name] = next(values)
-            if options.get("control_after_generate") or options.get("image_upload"):
-                next(values)
+    for group in ("required", "optional"):
+        uploads = 0  # the front end puts the upload button behind the widgets of its group
+        for name, spec in definition["input"].get(group, {}).items():
+            options = spec[1] if len(spec) > 1 else {}
+            if (isinstance(spec[0], list) or spec[0] in WIDGETS) and not options.get("forceInput"):
+                named[name] = next(values)
+                uploads += bool(options.get("image_upload"))
+                if options.get("control_after_generate"):
+                    next(values)
+        for _ in range(uploads):
+            next(values)
     rest = list(values)
     if rest:
         raise ValueError(f"{node['type']} has {len(rest)} widget values too many: {rest}")

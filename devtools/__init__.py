@@ -1,0 +1,1 @@
+"""What dev.py is made of: hosts, environments, the browser. Standard library only."""
