@@ -11,7 +11,8 @@ import sys
 if not (3, 10) <= sys.version_info[:2] < (3, 15):  # what torch 2.11 has wheels for
     sys.exit(
         "dev.py needs Python 3.10 to 3.14 (torch has no builds for others); this is Python "
-        + sys.version.split()[0] + ". Run it with another one, for example: python3.12 dev.py test"
+        + sys.version.split()[0]
+        + ". Run it with another one, for example: python3.12 dev.py test"
     )
 
 from devtools.commands import main  # noqa: E402

@@ -23,8 +23,14 @@ RUNS, GOAL_MS = 7, 50
 
 def one_run(base: str, files: list[Path]) -> list[dict]:
     done = subprocess.run(
-        [sys.executable, PROBE, HOST, base, *files], cwd=base, env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
-        capture_output=True, text=True, encoding="utf-8", errors="replace", check=False,
+        [sys.executable, PROBE, HOST, base, *files],
+        cwd=base,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         sys.exit(done.stderr[-4000:])

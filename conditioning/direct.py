@@ -145,7 +145,9 @@ def check_vae(vae) -> None:
     """Raises unless the VAE is the 16-channel one of Wan 2.1 (which 2.2 A14B, AniSora and Phr00t use)."""
     channels = getattr(vae, "latent_channels", None)
     if channels != 16 or getattr(vae, "latent_dim", 3) != 3:
-        problem = f"this VAE makes {channels} channels for {'video' if getattr(vae, 'latent_dim', 2) == 3 else 'images'}"
+        problem = (
+            f"this VAE makes {channels} channels for {'video' if getattr(vae, 'latent_dim', 2) == 3 else 'images'}"
+        )
         raise InputError("vae", f"{problem}; Wan I2V models need 16 for video", "Load wan_2.1_vae.safetensors.")
 
 
@@ -153,7 +155,9 @@ def check_start_video(video: torch.Tensor) -> None:
     """Raises unless ``video`` is a batch of RGB frames [N, H, W, 3]."""
     if video.ndim != 4 or video.numel() == 0 or video.shape[-1] != 3:
         remedy = "Wire the frames of a video as IMAGE, for example from Get Video Components."
-        raise InputError("start_video", f"its shape is {tuple(video.shape)}, [frames, height, width, 3] is expected", remedy)
+        raise InputError(
+            "start_video", f"its shape is {tuple(video.shape)}, [frames, height, width, 3] is expected", remedy
+        )
     if not torch.isfinite(video).all():
         raise InputError("start_video", "it has values that are not numbers", "Look at the frames before this node.")
 
@@ -162,7 +166,13 @@ def start_latent(vae, plan: Plan, video: torch.Tensor | None, notes: list[str]) 
     """The empty latent [B, 16, T, h, w], or ``video`` fitted, held or cut to the length, and encoded."""
     shrink = vae.spacial_compression_encode()
     if video is None:
-        shape = (plan.batch_size, 16, latent_time.latent_length(plan.length), plan.height // shrink, plan.width // shrink)
+        shape = (
+            plan.batch_size,
+            16,
+            latent_time.latent_length(plan.length),
+            plan.height // shrink,
+            plan.width // shrink,
+        )
         return {"samples": torch.zeros(shape, device=comfy.model_management.intermediate_device())}
     if video.shape[0] != plan.length:
         how = "cut" if video.shape[0] > plan.length else "last frame held"

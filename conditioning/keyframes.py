@@ -69,7 +69,9 @@ def check_picture(image: torch.Tensor, name: str) -> None:
 def check_mask(mask: torch.Tensor, name: str) -> None:
     """Raises unless ``mask`` is one mask [1, h, w] in 0..1 that is not all zero."""
     if mask.ndim != 3 or mask.numel() == 0:
-        raise InputError(name, f"the mask is empty, its shape is {tuple(mask.shape)}", "Wire a mask of a picture's size.")
+        raise InputError(
+            name, f"the mask is empty, its shape is {tuple(mask.shape)}", "Wire a mask of a picture's size."
+        )
     if mask.shape[0] != 1:
         raise InputError(name, f"{mask.shape[0]} masks in one batch where one is expected", "Wire one mask.")
     if not torch.isfinite(mask).all() or mask.min() < 0 or mask.max() > 1:

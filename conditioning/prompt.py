@@ -11,7 +11,9 @@ NO_TEXT = "There is no text in the video."
 MAX_CHARACTERS = 2000
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_SCORES = re.compile(rf"\s*\b(?P<kind>aesthetic|motion)\s+scores?\s*:\s*(?P<value>{_NUMBER})\s*(?:[.,;]|$)?", re.IGNORECASE)
+_SCORES = re.compile(
+    rf"\s*\b(?P<kind>aesthetic|motion)\s+scores?\s*:\s*(?P<value>{_NUMBER})\s*(?:[.,;]|$)?", re.IGNORECASE
+)
 _NO_TEXT = re.compile(r"\s*\bThere is no text in the video\b\s*\.?", re.IGNORECASE)
 
 

@@ -51,7 +51,9 @@ def draw_pose(number: int) -> Image.Image:
         pen.line((hip, (x + stride, ground)), fill=ink, width=line)
         pen.line(((neck[0], neck[1] + 4 * scale), hand), fill=ink, width=line)
     pen.line((neck, hip), fill=(196, 60, 72), width=3 * line)
-    pen.ellipse((x - 10 * scale, 22 * scale, x + 10 * scale, 42 * scale), fill=(250, 220, 196), outline=ink, width=scale)
+    pen.ellipse(
+        (x - 10 * scale, 22 * scale, x + 10 * scale, 42 * scale), fill=(250, 220, 196), outline=ink, width=scale
+    )
     return picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
 
 

@@ -173,7 +173,10 @@ class Graph:
 def _outputs(definition: dict) -> list[dict]:
     names, kinds = definition["output_name"], definition["output"]
     kinds = ["COMBO" if isinstance(kind, list) else kind for kind in kinds]
-    return [{"name": n, "type": k, "links": None, "slot_index": i} for i, (n, k) in enumerate(zip(names, kinds, strict=True))]
+    return [
+        {"name": n, "type": k, "links": None, "slot_index": i}
+        for i, (n, k) in enumerate(zip(names, kinds, strict=True))
+    ]
 
 
 def _properties(kind: str, models) -> dict:

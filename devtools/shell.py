@@ -28,8 +28,13 @@ def must(command: list, purpose: str, cwd: Path | None = None) -> None:
     """Runs ``command`` quietly; on failure shows the end of its output and stops with ``purpose``."""
     try:
         done = subprocess.run(
-            [str(part) for part in command], cwd=cwd, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+            [str(part) for part in command],
+            cwd=cwd,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
         )
     except OSError as error:
         raise Failure(f"could not {purpose}: {error}") from error

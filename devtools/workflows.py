@@ -152,7 +152,9 @@ def anisora_i2v(sheet: Sheet) -> None:
 
 
 def anisora_fflf(sheet: Sheet) -> None:
-    text = "The character stands up from the chair and walks to the window in one smooth movement. The camera stays still."
+    text = (
+        "The character stands up from the chair and walks to the window in one smooth movement. The camera stays still."
+    )
     loader, positive, negative = anisora(sheet, text, 3.0)
     first, last = sheet.picture(500, "First frame"), sheet.picture(920, "Last frame")
     size = size_of(sheet, first, 580, "480p (832x480)")
@@ -210,7 +212,9 @@ def anisora_keyframes(sheet: Sheet) -> None:
 
 
 def anisora_localized(sheet: Sheet) -> None:
-    text = "The camera pulls back slowly and more and more of the landscape appears; the character keeps standing still."
+    text = (
+        "The camera pulls back slowly and more and more of the landscape appears; the character keeps standing still."
+    )
     loader, positive, negative = anisora(sheet, text, 3.0)
     painted = sheet.place(0, "LoadImageMask", 1400, title="Mask for frame 40", image=PICTURE, channel="red")
     first, chain = keyframe_chain(sheet, [0, 40], {40: painted.out()})

@@ -19,7 +19,9 @@ SAME = -1.0  # strength_low: "as strength"
 
 _STRENGTH = "1 is exact, 0 is as if the picture were absent; between, the model is told to follow loosely (0 to 0.3 "
 _STRENGTH += "loose, 0.4 to 0.7 balanced, 0.8 to 1 strict). It scales the mask the model sees, not the picture."
-_LOW = "The same for the low-noise expert, which draws detail. -1: as above. Above, the high-noise expert: layout, motion."
+_LOW = (
+    "The same for the low-noise expert, which draws detail. -1: as above. Above, the high-noise expert: layout, motion."
+)
 
 
 def _clip_inputs() -> list:
@@ -153,13 +155,21 @@ class WanFFLF(_Timed, io.ComfyNode):
                 *_clip_inputs(),
                 io.Image.Input("first_image", optional=True, tooltip="The first frame. Only this one: image to video."),
                 io.Image.Input("last_image", optional=True, tooltip="The last frame. It may come without a first."),
-                io.Float.Input("first_strength", tooltip="How strictly the first frame is kept. " + _STRENGTH, **strength),
-                io.Float.Input("last_strength", tooltip="How strictly the last frame is kept. " + _STRENGTH, **strength),
-                io.ClipVisionOutput.Input(
-                    "clip_vision_first", optional=True, tooltip="The first frame through CLIP vision, for Wan 2.1 I2V models."
+                io.Float.Input(
+                    "first_strength", tooltip="How strictly the first frame is kept. " + _STRENGTH, **strength
+                ),
+                io.Float.Input(
+                    "last_strength", tooltip="How strictly the last frame is kept. " + _STRENGTH, **strength
                 ),
                 io.ClipVisionOutput.Input(
-                    "clip_vision_last", optional=True, tooltip="The last frame through CLIP vision, for Wan 2.1 FLF2V models."
+                    "clip_vision_first",
+                    optional=True,
+                    tooltip="The first frame through CLIP vision, for Wan 2.1 I2V models.",
+                ),
+                io.ClipVisionOutput.Input(
+                    "clip_vision_last",
+                    optional=True,
+                    tooltip="The last frame through CLIP vision, for Wan 2.1 FLF2V models.",
                 ),
                 io.Combo.Input(
                     "control",
@@ -217,7 +227,12 @@ def _noise_inputs() -> list:
             "0 is off; 0.02 to 0.1 is usual.",
         ),
         io.Int.Input(
-            "noise_aug_seed", default=0, min=0, max=0xFFFFFFFF, optional=True, tooltip="Seed of that noise, so that a run repeats."
+            "noise_aug_seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFF,
+            optional=True,
+            tooltip="Seed of that noise, so that a run repeats.",
         ),
     ]
 
@@ -255,12 +270,12 @@ class Keyframe(io.ComfyNode):
                 ),
                 io.Float.Input("strength", default=1.0, min=0.0, max=1.0, step=0.01, optional=True, tooltip=_STRENGTH),
                 io.Mask.Input(
-                    "mask", optional=True, tooltip="White where the picture applies (localized guidance), black where not."
+                    "mask",
+                    optional=True,
+                    tooltip="White where the picture applies (localized guidance), black where not.",
                 ),
                 Keyframes.Input("keyframes", optional=True, tooltip="The keyframes so far."),
-                io.Float.Input(
-                    "strength_low", default=SAME, min=SAME, max=1.0, step=0.01, optional=True, tooltip=_LOW
-                ),
+                io.Float.Input("strength_low", default=SAME, min=SAME, max=1.0, step=0.01, optional=True, tooltip=_LOW),
                 *_noise_inputs(),
             ],
             outputs=[Keyframes.Output(display_name="keyframes", tooltip="The keyframes so far and this one.")],
@@ -268,7 +283,15 @@ class Keyframe(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, image, frame_index, strength=1.0, mask=None, keyframes=None, strength_low=SAME, noise_aug=0.0, noise_aug_seed=0
+        cls,
+        image,
+        frame_index,
+        strength=1.0,
+        mask=None,
+        keyframes=None,
+        strength_low=SAME,
+        noise_aug=0.0,
+        noise_aug_seed=0,
     ) -> io.NodeOutput:
         chain = _chain(keyframes)
         name = f"keyframe {len(chain) + 1}"
@@ -335,7 +358,9 @@ def refuse_phr00t(vae) -> None:
     """Phr00t's merges take first and last frames only; its loader signs the VAE, so this is known before encoding."""
     if getattr(vae, "genga_family", None) == "phr00t":
         remedy = "Use First + Last Frame with it, or AniSora V3.2 (AniSora Loader) for keyframes anywhere."
-        problem = "this is Phr00t's checkpoint, a four-step merge that knows first and last frames but no keyframes between"
+        problem = (
+            "this is Phr00t's checkpoint, a four-step merge that knows first and last frames but no keyframes between"
+        )
         raise InputError("vae", problem, remedy)
 
 

@@ -23,10 +23,14 @@ _BOUNDARY = {"default": attach.BOUNDARY_I2V, "min": 0.0, "max": 1.0, "step": 0.0
 def _expert_inputs() -> list:
     return [
         io.Model.Input("high", tooltip="The high-noise expert: layout and motion."),
-        io.Model.Input("low", tooltip="The low-noise expert: detail. One model on both is fine for single-expert versions."),
+        io.Model.Input(
+            "low", tooltip="The low-noise expert: detail. One model on both is fine for single-expert versions."
+        ),
         io.Conditioning.Input("positive", tooltip="The prompt, with pictures if there are any."),
         io.Conditioning.Input(
-            "negative", optional=True, tooltip="What to avoid. Needed for a CFG other than 1; at CFG 1 the host ignores it."
+            "negative",
+            optional=True,
+            tooltip="What to avoid. Needed for a CFG other than 1; at CFG 1 the host ignores it.",
         ),
     ]
 
@@ -216,7 +220,9 @@ def check_latent(latent: dict, denoise: float) -> None:
     if samples is None or samples.ndim != 5 or samples.shape[1] != 16 or samples.numel() == 0:
         shape = None if samples is None else tuple(samples.shape)
         remedy = "Wire the latent of First + Last Frame, Arbitrary Keyframes or Empty HunyuanVideo Latent."
-        raise InputError("latent_image", f"its shape is {shape}; a Wan video latent is [batch, 16, frames, h, w]", remedy)
+        raise InputError(
+            "latent_image", f"its shape is {shape}; a Wan video latent is [batch, 16, frames, h, w]", remedy
+        )
     if denoise < 1.0 and torch.count_nonzero(samples) == 0:
         remedy = "Wire a start video into the conditioning node (start_video), or set denoise to 1."
         raise InputError("denoise", f"{denoise:g} needs a start video, and the latent is empty", remedy)

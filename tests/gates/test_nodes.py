@@ -58,10 +58,17 @@ def test_the_pack_brings_in_nothing_that_the_host_had_not(host, tmp_path):
     (tmp_path / "custom_nodes").mkdir()
     program = subprocess.run(
         [
-            sys.executable, pack.TESTS / "tools" / "import_probe.py",
-            host.path, tmp_path, pack.pack_folder() / "__init__.py",
+            sys.executable,
+            pack.TESTS / "tools" / "import_probe.py",
+            host.path,
+            tmp_path,
+            pack.pack_folder() / "__init__.py",
         ],
-        cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     assert program.returncode == 0, program.stderr[-4000:]
     (found,) = json.loads(program.stdout.splitlines()[-1])

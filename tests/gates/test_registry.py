@@ -54,10 +54,21 @@ def test_the_release_passes_the_tests(release, host):
     """Arithmetic and every node's schema again, on the unpacked release instead of this checkout."""
     program = subprocess.run(
         [
-            Path(sys.executable).parent / "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow",
-            "tests/unit", "tests/gates/test_nodes.py",
+            Path(sys.executable).parent / "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not slow",
+            "tests/unit",
+            "tests/gates/test_nodes.py",
         ],
-        cwd=pack.ROOT, env={**os.environ, "GENGA_PACK": str(release)},
-        capture_output=True, text=True, encoding="utf-8", errors="replace", check=False,
+        cwd=pack.ROOT,
+        env={**os.environ, "GENGA_PACK": str(release)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     assert program.returncode == 0, program.stdout[-6000:] + program.stderr[-2000:]

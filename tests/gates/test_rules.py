@@ -15,8 +15,16 @@ FOLDER = pack.pack_folder()
 FUNCTION_LINES, EXECUTE_LINES, MODULE_LINES = 80, 60, 400
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "subprocess", "pip", "ensurepip", "ctypes", "pty"}
 FORBIDDEN_CALLS = {
-    "eval", "exec", "compile", "__import__", "print", "input",
-    "os.system", "os.popen", "os.startfile", "torch.load",
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "print",
+    "input",
+    "os.system",
+    "os.popen",
+    "os.startfile",
+    "torch.load",
 }
 HOST_FREE = ("errors.py", "conditioning/latent_time.py")  # arithmetic that must import without a host
 HOST_MODULES = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "node_helpers", "server"}
@@ -55,7 +63,11 @@ def test_nothing_is_required_that_the_host_brings(request):
 def test_ruff_finds_nothing():
     program = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--output-format", "concise", "."],
-        cwd=pack.ROOT, capture_output=True, text=True, encoding="utf-8", check=False,
+        cwd=pack.ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     assert program.returncode == 0, program.stdout + program.stderr
 
@@ -81,10 +93,12 @@ def test_modules_are_short():
 def test_nothing_in_the_pack_runs_other_code():
     found = []
     for path in sources.python_files(FOLDER):
-        found += [f"{where(path, line)} imports {name}" for name, line in sources.imports(path)
-                  if name.split(".")[0] in FORBIDDEN_MODULES]
-        found += [f"{where(path, line)} calls {name}" for name, line in sources.calls(path)
-                  if name in FORBIDDEN_CALLS]
+        found += [
+            f"{where(path, line)} imports {name}"
+            for name, line in sources.imports(path)
+            if name.split(".")[0] in FORBIDDEN_MODULES
+        ]
+        found += [f"{where(path, line)} calls {name}" for name, line in sources.calls(path) if name in FORBIDDEN_CALLS]
     assert not found, "\n".join(found)
 
 
@@ -116,8 +130,11 @@ def test_no_room_imports_upwards():
     found = []
     for room, others in barred.items():
         for path in sources.python_files(FOLDER, (room,)):
-            found += [f"{where(path, line)} imports {name}" for name, line in sources.imports(path)
-                      if any(name.startswith(f"..{other}") for other in others)]
+            found += [
+                f"{where(path, line)} imports {name}"
+                for name, line in sources.imports(path)
+                if any(name.startswith(f"..{other}") for other in others)
+            ]
     assert not found, "\n".join(found)
 
 
@@ -133,6 +150,8 @@ def test_arithmetic_needs_no_host():
 
 def test_every_module_postpones_annotations():
     files = [path for path in sources.python_files(FOLDER) if path.read_text(encoding="utf-8").strip()]
-    assert not [path.name for path in files
-                if "from __future__ import annotations" not in path.read_text(encoding="utf-8")
-                and sources.tree(path).body[1:]]
+    assert not [
+        path.name
+        for path in files
+        if "from __future__ import annotations" not in path.read_text(encoding="utf-8") and sources.tree(path).body[1:]
+    ]

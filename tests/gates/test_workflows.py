@@ -31,8 +31,7 @@ def wanted_files(workflow: dict) -> set[Path]:
             values = node.get("widgets_values") or []
             names = values.values() if isinstance(values, dict) else values
             media = (".png", ".jpg", ".jpeg", ".webp", ".mp4", ".wav", ".mp3", ".flac")
-            files |= {Path("input") / name for name in names
-                      if isinstance(name, str) and name.lower().endswith(media)}
+            files |= {Path("input") / name for name in names if isinstance(name, str) and name.lower().endswith(media)}
     return files
 
 
@@ -69,8 +68,14 @@ def test_there_are_workflows():
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_the_host_accepts_it(path, object_info, tmp_path):
     code, output = comfy(
-        tmp_path / "home", tmp_path,
-        "workflow", "validate", "--workflow", str(path), "--input", str(object_info),
+        tmp_path / "home",
+        tmp_path,
+        "workflow",
+        "validate",
+        "--workflow",
+        str(path),
+        "--input",
+        str(object_info),
     )
     assert code == 0, output
 

@@ -56,7 +56,9 @@ def model_input(model, conditioning) -> torch.Tensor:
     return model.model.concat_cond(noise=noise, device="cpu", **values(conditioning))
 
 
-def test_one_picture_is_image_to_video_after_the_models_own_concat(nodes, wan, vae, prompts, pictures, load_model, tiny):
+def test_one_picture_is_image_to_video_after_the_models_own_concat(
+    nodes, wan, vae, prompts, pictures, load_model, tiny
+):
     model = load_model(tiny.files.I2V_HIGH)
     theirs = run(wan.WanImageToVideo, *prompts, vae, start_image=pictures[1], **SIZE)
     ours = run(nodes.WanFFLF, *prompts, vae, first_image=pictures[1], **SIZE)
@@ -147,9 +149,7 @@ def test_pad_leaves_the_borders_to_the_model(nodes, vae, prompts):
 
 def test_noise_aug_is_seeded_and_only_on_the_picture(nodes, vae, prompts, pictures):
     def latent(seed, amount=0.1):
-        out = run(
-            nodes.WanFFLF, *prompts, vae, first_image=pictures[0], noise_aug=amount, noise_aug_seed=seed, **SIZE
-        )
+        out = run(nodes.WanFFLF, *prompts, vae, first_image=pictures[0], noise_aug=amount, noise_aug_seed=seed, **SIZE)
         return values(out[0])["concat_latent_image"]
 
     assert torch.equal(latent(1), latent(1))
@@ -158,9 +158,7 @@ def test_noise_aug_is_seeded_and_only_on_the_picture(nodes, vae, prompts, pictur
 
 
 def test_vace_equals_the_hosts_node_fed_with_held_frames_and_locks_what_it_does_not(nodes, wan, vae, prompts, pictures):
-    ours = run(
-        nodes.WanFFLF, *prompts, vae, first_image=pictures[0], last_image=pictures[3], control="vace", **SIZE
-    )
+    ours = run(nodes.WanFFLF, *prompts, vae, first_image=pictures[0], last_image=pictures[3], control="vace", **SIZE)
     video = torch.full((17, 32, 32, 3), 0.5)
     video[0], video[13:17] = pictures[0][0], pictures[3][0]
     masks = torch.ones(17, 32, 32)
@@ -235,7 +233,9 @@ def test_timeline_and_wires_are_merged(nodes, vae, prompts, timeline_pictures):
     mask = torch.zeros(1, 32, 32)
     mask[:, :, :16] = 1.0
     wired = chain(nodes, (black, 0, {}), (red, 8, {"strength": 0.5, "mask": mask}))
-    text = timeline({"frame": 8, "image": timeline_pictures("1.png"), "strength": 0.5, "mask": timeline_pictures("mask.png")})
+    text = timeline(
+        {"frame": 8, "image": timeline_pictures("1.png"), "strength": 0.5, "mask": timeline_pictures("mask.png")}
+    )
     theirs = run(nodes.ArbitraryKeyframes, *prompts, vae, keyframes=wired, **SIZE)
     ours = run(nodes.ArbitraryKeyframes, *prompts, vae, keyframes=chain(nodes, (black, 0, {})), timeline=text, **SIZE)
     same(ours[0], theirs[0], "concat_latent_image", "concat_mask")

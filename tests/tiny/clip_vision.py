@@ -13,9 +13,7 @@ import torch
 
 from .weights import Shapes, fill, linear, norm
 
-SIZES = json.loads(
-    (Path(__file__).resolve().parent / "host_pack" / "clip_vision.json").read_text(encoding="utf-8")
-)
+SIZES = json.loads((Path(__file__).resolve().parent / "host_pack" / "clip_vision.json").read_text(encoding="utf-8"))
 
 # The host recognises CLIP vision H by this key. The tiny model has no layer 30, so the key may be empty.
 MARKER = "vision_model.encoder.layers.30.layer_norm1.weight"

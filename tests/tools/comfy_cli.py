@@ -20,13 +20,23 @@ def comfy(home: Path, folder: Path, *arguments: str) -> tuple[int, str]:
     home.mkdir(exist_ok=True)
     places = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA")
     environ = {
-        **os.environ, **{name: str(home) for name in places},
-        "DO_NOT_TRACK": "1", "NO_COLOR": "1", "COLUMNS": "200", "PYTHONIOENCODING": "utf-8",
+        **os.environ,
+        **{name: str(home) for name in places},
+        "DO_NOT_TRACK": "1",
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+        "PYTHONIOENCODING": "utf-8",
     }
     done = subprocess.run(
-        [program, "--skip-prompt", "--no-json", *arguments], cwd=folder, env=environ,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        encoding="utf-8", errors="replace", check=False,
+        [program, "--skip-prompt", "--no-json", *arguments],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     return done.returncode, done.stdout
 

@@ -49,6 +49,10 @@ def boot(host: Path, base: Path) -> SimpleNamespace:
     if tiny_host_pack.exists():
         pack.load_package("genga_tiny_host", tiny_host_pack)
     return SimpleNamespace(
-        path=host, base=base, version=version(host),
-        models=base / "models", input=base / "input", output=base / "output",
+        path=host,
+        base=base,
+        version=version(host),
+        models=base / "models",
+        input=base / "input",
+        output=base / "output",
     )

@@ -96,9 +96,18 @@ class Server:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [
-            sys.executable, str(self.host / "main.py"), "--cpu", "--port", str(port),
-            "--base-directory", str(self.base), "--database-url", "sqlite:///:memory:",
-            "--disable-api-nodes", "--disable-auto-launch", *self.arguments,
+            sys.executable,
+            str(self.host / "main.py"),
+            "--cpu",
+            "--port",
+            str(port),
+            "--base-directory",
+            str(self.base),
+            "--database-url",
+            "sqlite:///:memory:",
+            "--disable-api-nodes",
+            "--disable-auto-launch",
+            *self.arguments,
         ]
         environ = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "DO_NOT_TRACK": "1"}
         if "PYTHONPYCACHEPREFIX" not in environ:
@@ -106,8 +115,12 @@ class Server:
         with open(self.log, "wb") as log:
             # cwd: newer hosts write a log file there, and it must not land in a checkout
             self.process = subprocess.Popen(
-                command, cwd=self.base, env=environ,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                command,
+                cwd=self.base,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         self._wait()
         return self
@@ -206,8 +219,10 @@ class Server:
         return [
             roots[item["type"]] / item.get("subfolder", "") / item["filename"]
             for node in history["outputs"].values()
-            for items in node.values() if isinstance(items, list)
-            for item in items if isinstance(item, dict) and "filename" in item
+            for items in node.values()
+            if isinstance(items, list)
+            for item in items
+            if isinstance(item, dict) and "filename" in item
         ]
 
 

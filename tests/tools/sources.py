@@ -9,11 +9,24 @@ from pathlib import Path
 # What a person who installs the pack gets. A new top-level file or folder must be added here and, if it is
 # not for users, to .comfyignore: the gate compares both with the registry's zip.
 SHIPPED_FILES = (
-    "__init__.py", "compat.py", "errors.py",
-    "pyproject.toml", "requirements.txt", "README.md", "CHANGELOG.md", "LICENSE",
+    "__init__.py",
+    "compat.py",
+    "errors.py",
+    "pyproject.toml",
+    "requirements.txt",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
 )
 SHIPPED_FOLDERS = (
-    "nodes", "loaders", "conditioning", "samplers", "media", "workflows", "web", "locales",
+    "nodes",
+    "loaders",
+    "conditioning",
+    "samplers",
+    "media",
+    "workflows",
+    "web",
+    "locales",
 )
 OPTIONAL_FILES = ("CHANGELOG.md",)  # comes with the first release
 WORKSHOP = ("dev.py", "devtools", "tests", "benchmarks")
