@@ -25,6 +25,13 @@ def _merged(old: Mapping, values: Mapping) -> dict:
     return {k: [*old.get(k, []), *v] if k in _APPENDED else v for k, v in values.items()}
 
 
+def refuse_ranges(conditioning: list, name: str) -> None:
+    """Raises for conditioning with a percent range, which the host would put in place of a range by sigma."""
+    if any("start_percent" in old or "end_percent" in old for _, old in conditioning):
+        remedy = "Set the same strength for both experts, or remove the timestep range before this node."
+        raise InputError(name, "it has a timestep range, and the two experts' strengths need one too", remedy)
+
+
 def set_per_expert(conditioning: list, high: Mapping, low: Mapping, boundary: float, name: str) -> list:
     """Every entry twice: with ``high`` for sigma >= boundary, with ``low`` below.
 
@@ -35,10 +42,8 @@ def set_per_expert(conditioning: list, high: Mapping, low: Mapping, boundary: fl
     edge = np.float32(boundary)
     below = float(np.nextafter(edge, np.float32(0.0)))
     entries = []
+    refuse_ranges(conditioning, name)
     for embedding, old in conditioning:
-        if "start_percent" in old or "end_percent" in old:
-            remedy = "Set the same strength for both experts, or remove the timestep range before this node."
-            raise InputError(name, "it has a timestep range, and the two experts' strengths need one too", remedy)
         start, end = old.get("timestep_start", float("inf")), old.get("timestep_end", -float("inf"))
         for values, lowest, highest in ((high, float(edge), float("inf")), (low, -float("inf"), below)):
             lowest, highest = max(lowest, end), min(highest, start)

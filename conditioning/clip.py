@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import InputError
 from . import latent_time
 from .fit import fit_picture
 from .keyframes import Keyframe
@@ -51,6 +52,9 @@ def fit_key(key: Keyframe, size: Frame) -> Picture:
         mask, inside = fit_picture(key.mask[..., None].float().cpu(), size.width, size.height, size.fit)
         mask = mask[..., 0].clamp(0.0, 1.0)
         where = mask if inside is None else mask * inside
+    if where is not None and where.max() == 0:
+        remedy = "Widen the mask, or use another fit: the crop around the centre may have cut it off."
+        raise InputError(f"{key.name} mask", f"nothing of it is left at {size.width}x{size.height}", remedy)
     if where is not None:
         pixels = (pixels - GREY) * where[..., None] + GREY
     return Picture(key.frame, pixels[0], None if where is None else where[0])

@@ -13,7 +13,7 @@ import torch
 from ..errors import InputError
 from . import attach, clip, latent_time, vace
 from .fit import FITS, check_size
-from .keyframes import Keyframe, place
+from .keyframes import Keyframe, check_values, place
 
 CONTROLS = ("inpaint", "vace")
 MARK = "genga"  # what the loaders' guard reads, so that pictures are never dropped without a word
@@ -76,7 +76,10 @@ def direct(
 ) -> Directed:
     """Puts key frames into the conditioning. Errors come before the first VAE encode."""
     asked, plan = plan.length, check_plan(plan)
+    for name, conditioning in (("positive", positive), ("negative", negative)):
+        check_conditioning(conditioning, name, plan.control)
     check_vae(vae)
+    check_clip_vision(clip_vision)
     if plan.width % (2 * vae.spacial_compression_encode()) or plan.height % (2 * vae.spacial_compression_encode()):
         raise InputError("vae", "its latent grid does not fit width and height", "Use the Wan 2.1 VAE.")
     hold = plan.control == "vace" or plan.mask_mode == "hold"
@@ -89,6 +92,9 @@ def direct(
         check_start_video(start_video)
 
     size = clip.Frame(plan.width, plan.height, plan.length, plan.fit, vae.spacial_compression_encode())
+    if any(key.strength != key.strength_low for key in placed):
+        for name, conditioning in (("positive", positive), ("negative", negative)):
+            attach.refuse_ranges(conditioning, name)
     build = _Builder(vae, placed, size, plan.control, hold)
     mark = {"pictures": len(build.seen), "control": plan.control, "node": plan.node}
     mark["arbitrary"] = plan.node == "ArbitraryKeyframes"
@@ -141,8 +147,32 @@ class _Builder:
         return vace.vace_values(pictures, strengths, self.size, lambda pixels: self.vae.encode(pixels[:, :, :, :3]))
 
 
+def check_conditioning(conditioning, name: str, control: str) -> None:
+    """Raises unless ``conditioning`` is a list of prompts without pictures of an earlier node, which would be lost."""
+    if not isinstance(conditioning, list) or not conditioning:
+        raise InputError(name, "there is no conditioning", "Wire an encoded prompt.")
+    for _, old in conditioning:
+        if MARK in old or (control == "inpaint" and "concat_latent_image" in old):
+            earlier = old.get(MARK, {}).get("node", "another node")
+            remedy = "Wire the prompt itself; several pictures go into one Arbitrary Keyframes node."
+            raise InputError(name, f"it already has the pictures of {earlier}, which would be lost", remedy)
+
+
+def check_clip_vision(output) -> None:
+    """Raises unless the CLIP vision tokens are those of ViT-H, 1280 wide, the only ones Wan takes."""
+    if output is None:
+        return
+    width = output.penultimate_hidden_states.shape[-1]
+    if width != 1280:
+        raise InputError(
+            "clip_vision", f"its tokens are {width} wide, Wan takes 1280", "Load clip_vision_h.safetensors."
+        )
+
+
 def check_vae(vae) -> None:
     """Raises unless the VAE is the 16-channel one of Wan 2.1 (which 2.2 A14B, AniSora and Phr00t use)."""
+    if vae is None:
+        raise InputError("vae", "there is none", "Load wan_2.1_vae.safetensors.")
     channels = getattr(vae, "latent_channels", None)
     if channels != 16 or getattr(vae, "latent_dim", 3) != 3:
         problem = (
@@ -158,8 +188,7 @@ def check_start_video(video: torch.Tensor) -> None:
         raise InputError(
             "start_video", f"its shape is {tuple(video.shape)}, [frames, height, width, 3] is expected", remedy
         )
-    if not torch.isfinite(video).all():
-        raise InputError("start_video", "it has values that are not numbers", "Look at the frames before this node.")
+    check_values(video, "start_video")
 
 
 def start_latent(vae, plan: Plan, video: torch.Tensor | None, notes: list[str]) -> dict:
@@ -187,6 +216,8 @@ def start_latent(vae, plan: Plan, video: torch.Tensor | None, notes: list[str]) 
 
 def join_clip_vision(first, last):
     """First and last picture as the host's first-last-frame node joins them: tokens one after the other."""
+    check_clip_vision(first)
+    check_clip_vision(last)
     if first is None or last is None:
         return last if first is None else first
     joined = comfy.clip_vision.Output()

@@ -10,11 +10,14 @@ from ..errors import InputError
 
 FITS = ("crop", "pad", "stretch")
 GRID = 16  # the VAE shrinks by 8 and the model takes patches of 2
+LARGEST = 16384  # the host's own limit
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises unless both sides are positive multiples of 16."""
+    """Raises unless both sides are positive multiples of 16, and no larger than the host allows."""
     for name, value in (("width", width), ("height", height)):
+        if value > LARGEST:
+            raise InputError(name, f"{value} is larger than {LARGEST}", "Wan makes pictures of up to about 1280.")
         if value < GRID or value % GRID:
             below, above = max(GRID, value // GRID * GRID), (value // GRID + 1) * GRID
             remedy = f"Use {below} or {above}." if below != above and value >= GRID else f"Use {GRID} or more."
@@ -30,12 +33,21 @@ def fit_picture(image: torch.Tensor, width: int, height: int, fit: str) -> tuple
     """
     picture = image.movedim(-1, 1)
     if fit == "crop":
+        _refuse_empty_crop(image.shape[2], image.shape[1], width / height)
         return _resample(picture, width, height, "center").movedim(1, -1), None
     if fit == "stretch":
         return torch.nn.functional.interpolate(picture, size=(height, width), mode="bicubic").movedim(1, -1), None
     if fit != "pad":
         raise InputError("fit", f"{fit!r} is unknown", f"Use one of {', '.join(FITS)}.")
     return _letterbox(picture, width, height)
+
+
+def _refuse_empty_crop(old_width: int, old_height: int, aspect: float) -> None:
+    """The host's centre crop rounds to whole pixels, and a strip one pixel wide can round to nothing."""
+    cut_width = round((old_width - min(old_width, old_height * aspect)) / 2) * 2
+    cut_height = round((old_height - min(old_height, old_width / aspect)) / 2) * 2
+    if cut_width >= old_width or cut_height >= old_height:
+        raise InputError("fit", f"crop leaves nothing of a picture of {old_width}x{old_height}", "Use pad or stretch.")
 
 
 def _resample(picture: torch.Tensor, width: int, height: int, crop: str) -> torch.Tensor:

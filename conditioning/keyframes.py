@@ -40,7 +40,9 @@ def check(key: Keyframe) -> Keyframe:
     for label, value in (("strength", key.strength), ("strength_low", key.strength_low)):
         if not (math.isfinite(value) and 0.0 <= value <= 1.0):
             remedy = "Use 0 (absent) to 1 (exact); 0.4 to 0.7 follows loosely."
-            raise InputError(f"{key.name} {label}", f"{value} is outside 0 to 1", remedy)
+            # first_image has its strength in first_strength
+            name = key.name.replace("_image", f"_{label}") if "_image" in key.name else f"{key.name} {label}"
+            raise InputError(name, f"{value} is outside 0 to 1", remedy)
     if not (math.isfinite(key.noise_aug) and key.noise_aug >= 0.0):
         remedy = "Use 0 for none; 0.02 to 0.1 is usual."
         raise InputError(f"{key.name} noise_aug", f"{key.noise_aug} is no amount of noise", remedy)
@@ -50,7 +52,9 @@ def check(key: Keyframe) -> Keyframe:
 
 
 def check_picture(image: torch.Tensor, name: str) -> None:
-    """Raises unless ``image`` is one RGB picture [1, H, W, 3] with finite values and at least one pixel."""
+    """Raises unless ``image`` is one RGB picture [1, H, W, 3], values about 0..1, at least one pixel."""
+    if not isinstance(image, torch.Tensor):
+        raise InputError(name, f"this is no picture but {type(image).__name__}", "Wire an IMAGE.")
     if image.ndim != 4 or image.numel() == 0:
         shape = tuple(image.shape)
         raise InputError(name, f"the picture is empty, its shape is {shape}", "Wire a picture of at least 1x1 pixel.")
@@ -61,13 +65,26 @@ def check_picture(image: torch.Tensor, name: str) -> None:
         kind = "an alpha channel" if image.shape[-1] == 4 else f"{image.shape[-1]} channels"
         remedy = "Remove it with Split Image with Alpha, or place the picture on a background first."
         raise InputError(name, f"the picture has {kind}, RGB is expected", remedy)
+    check_values(image, name)
+
+
+def check_values(image: torch.Tensor, name: str) -> None:
+    """Raises unless all values are numbers of about 0..1, as the host's IMAGE has them (resampling may overshoot)."""
+    if not image.is_floating_point():
+        raise InputError(name, f"the values are {image.dtype}, not 0 to 1", "Divide them by 255 into floats.")
     if not torch.isfinite(image).all():
         remedy = "Its source failed (a black or broken decode); look at the picture before this node."
         raise InputError(name, "the picture has values that are not numbers (NaN or infinite)", remedy)
+    low, high = float(image.min()), float(image.max())
+    if low < -0.5 or high > 1.5:
+        remedy = "Pictures run from 0 to 1: convert them from 0..255 or -1..1 before this node."
+        raise InputError(name, f"the values run from {low:g} to {high:g}", remedy)
 
 
 def check_mask(mask: torch.Tensor, name: str) -> None:
     """Raises unless ``mask`` is one mask [1, h, w] in 0..1 that is not all zero."""
+    if not isinstance(mask, torch.Tensor):
+        raise InputError(name, f"this is no mask but {type(mask).__name__}", "Wire a MASK.")
     if mask.ndim != 3 or mask.numel() == 0:
         raise InputError(
             name, f"the mask is empty, its shape is {tuple(mask.shape)}", "Wire a mask of a picture's size."

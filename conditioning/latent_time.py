@@ -52,6 +52,8 @@ def resolve_index(index: int, length: int, name: str = "frame_index") -> tuple[i
     Negative counts from the end (-1 is the last). ``length`` itself is taken as the last frame, since documents
     of the original write "frame 81" for the end of 81. Anything else outside is an error.
     """
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise InputError(name, f"{index!r} is no whole number", f"Use 0 to {length - 1}, or -1 for the last frame.")
     if index == length:
         return length - 1, f"{name} {index} is one past the end of {length} frames (they count from 0): used the last."
     if not -length <= index < length:

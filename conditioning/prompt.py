@@ -10,7 +10,7 @@ AESTHETIC = 5.5  # every sample of the authors has it
 NO_TEXT = "There is no text in the video."
 MAX_CHARACTERS = 2000
 
-_NUMBER = r"-?\d+(?:\.\d+)?"
+_NUMBER = r"-?\d+(?:[.,]\d+)?"
 _SCORES = re.compile(
     rf"\s*\b(?P<kind>aesthetic|motion)\s+scores?\s*:\s*(?P<value>{_NUMBER})\s*(?:[.,;]|$)?", re.IGNORECASE
 )
@@ -28,7 +28,7 @@ def anisora_prompt(description: str, motion_score: float, aesthetic_score: float
         raise InputError("motion_score", f"{motion_score} is outside 0 to 5", remedy)
     if not 0.0 <= aesthetic_score <= 10.0:
         raise InputError("aesthetic_score", f"{aesthetic_score} is outside 0 to 10", "The authors use 5.0 to 7.0.")
-    plain = _NO_TEXT.sub("", _SCORES.sub("", description)).strip()
+    plain = _NO_TEXT.sub(" ", _SCORES.sub(" ", description)).strip()
     if not plain:
         raise InputError("prompt", "there is no description", "Describe the scene, the motion and the camera.")
     if plain[-1] not in ".!?。！？…":

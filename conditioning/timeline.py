@@ -32,7 +32,7 @@ def parse(text: str) -> list[dict]:
         return []
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # bad JSON, a number with thousands of digits, endless nesting
         raise InputError("timeline", f"it is no JSON ({error})", f"Clear it, or write {EMPTY}") from error
     if not isinstance(value, dict) or not isinstance(value.get("keyframes"), list):
         raise InputError("timeline", "it has no list named keyframes", f"Clear it, or write {EMPTY}")
@@ -42,9 +42,15 @@ def parse(text: str) -> list[dict]:
     return [_checked(entry, f"timeline keyframe {i + 1}") for i, entry in enumerate(value["keyframes"])]
 
 
+_KEYS = {"frame", "image", "strength", "strength_low", "mask"}
+
+
 def _checked(entry, name: str) -> dict:
     if not isinstance(entry, dict) or not _whole(entry.get("frame")):
         raise InputError(name, "it has no whole number named frame", 'Write for example {"frame": 40, "image": {…}}.')
+    unknown = sorted(set(entry) - _KEYS)
+    if unknown:
+        raise InputError(name, f"{', '.join(unknown)} is unknown", f"Use only {', '.join(sorted(_KEYS))}.")
     if not _reference(entry.get("image")):
         remedy = 'Write {"name": "a.png", "subfolder": "", "type": "input"}.'
         raise InputError(name, "its image is no reference to a file", remedy)
@@ -94,13 +100,17 @@ def files(text: str) -> list[Path]:
 def find(reference: dict, name: str) -> Path:
     """The file a reference means; never one outside the host's input, output or temp folder."""
     kind = reference.get("type", "input")
-    if kind not in _FOLDERS:
+    if not isinstance(kind, str) or kind not in _FOLDERS:
         raise InputError(name, f"its folder type {kind!r} is unknown", f"Use one of {', '.join(_FOLDERS)}.")
     root = Path(_FOLDERS[kind]()).resolve()
-    path = (root / str(reference.get("subfolder") or "") / reference["name"]).resolve()
+    try:
+        path = (root / str(reference.get("subfolder") or "") / reference["name"]).resolve()
+        found = path.is_file()
+    except (OSError, ValueError) as error:  # a name no file can have
+        raise InputError(name, f"{reference['name'][:60]!r} is no file name", "Choose the picture again.") from error
     if not path.is_relative_to(root):
         raise InputError(name, f"{reference['name']!r} lies outside the {kind} folder", f"Put the file into {root}.")
-    if not path.is_file():
+    if not found:
         remedy = f"Put it into {path.parent}, or choose the picture again."
         raise InputError(name, f"{reference['name']!r} is not there", remedy)
     return path
@@ -114,13 +124,22 @@ def _read(path: Path, name: str) -> Image.Image:
 
 
 def _read_picture(path: Path, name: str) -> torch.Tensor:
-    pixels = np.asarray(_read(path, name).convert("RGB"), dtype=np.float32) / 255.0
-    return torch.from_numpy(pixels)[None]
+    picture = _read(path, name)
+    if picture.mode.startswith("I"):
+        return _sixteen_bit(picture)[..., None].expand(-1, -1, -1, 3)
+    return torch.from_numpy(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255.0)[None]
+
+
+def _sixteen_bit(picture: Image.Image) -> torch.Tensor:
+    """[1, H, W] of a 16-bit grey picture, which Pillow would clip to white on its way to 8 bits."""
+    return torch.from_numpy(np.asarray(picture).astype(np.float32) / 65535.0)[None]
 
 
 def _read_mask(path: Path, name: str) -> torch.Tensor:
     """1 where the picture applies. As the host reads masks: painted (transparent) in an alpha picture, else grey."""
     picture = _read(path, name)
+    if picture.mode.startswith("I"):
+        return _sixteen_bit(picture)
     if "A" in picture.getbands():
         return 1.0 - torch.from_numpy(np.asarray(picture.getchannel("A"), dtype=np.float32) / 255.0)[None]
     return torch.from_numpy(np.asarray(picture.convert("L"), dtype=np.float32) / 255.0)[None]

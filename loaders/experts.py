@@ -92,6 +92,7 @@ def load(
     from . import wan
 
     wan.check_options(chosen)
+    wan.check_shift(shift)
     high_path = wan.find("diffusion_models", high_name, HIGH)
     low_path = None if low_name is None else wan.find("diffusion_models", low_name, LOW)
     high = wan.inspect_diffusion(high_path, HIGH)

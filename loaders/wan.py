@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,12 @@ def _load_model(path: Path, host_options: dict, facts: ModelFacts):
     weights, metadata = comfy.utils.load_torch_file(str(path), return_metadata=True)
     weights = comfy.utils.state_dict_prefix_replace(weights, {facts.prefix: ""}, filter_keys=True)
     return comfy.sd.load_diffusion_model_state_dict(weights, model_options=host_options, metadata=metadata)
+
+
+def check_shift(shift: float) -> None:
+    """Raises for a shift that is no positive number, before anything is loaded."""
+    if not (math.isfinite(shift) and shift > 0.0):
+        raise InputError("shift", f"{shift} is no shift", "Use 5 (AniSora and Wan); 1 leaves the schedule as it is.")
 
 
 def apply_shift(model, shift: float):

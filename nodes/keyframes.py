@@ -301,7 +301,12 @@ class Keyframe(io.ComfyNode):
 
 
 def _chain(keyframes) -> tuple[keys_room.Keyframe, ...]:
-    return () if keyframes is None else tuple(keyframes)
+    keys = () if keyframes is None else keyframes
+    if not isinstance(keys, tuple) or not all(isinstance(key, keys_room.Keyframe) for key in keys):
+        raise InputError(
+            "keyframes", f"this is no chain of keyframes but {type(keys).__name__}", "Wire a Keyframe node."
+        )
+    return keys
 
 
 class ArbitraryKeyframes(_Timed, io.ComfyNode):
@@ -364,6 +369,9 @@ def refuse_phr00t(vae) -> None:
         raise InputError("vae", problem, remedy)
 
 
+BUDGETS = {"480p (832x480)": 832 * 480, "580p (960x544)": 960 * 544, "720p (1280x720)": 1280 * 720}
+
+
 class SizeFromImage(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -377,7 +385,7 @@ class SizeFromImage(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture whose shape the video takes."),
                 io.Combo.Input(
                     "budget",
-                    options=["480p (832x480)", "580p (960x544)", "720p (1280x720)", "custom"],
+                    options=[*BUDGETS, "custom"],
                     default="480p (832x480)",
                     tooltip="About how many pixels a frame may have. 480p and 720p are what Wan was trained on; 960x544 is "
                     "AniSora's.",
@@ -406,8 +414,11 @@ class SizeFromImage(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, budget, megapixels=0.4, enlarge=False) -> io.NodeOutput:
-        budgets = {"480p": 832 * 480, "580p": 960 * 544, "720p": 1280 * 720}
-        pixels = budgets.get(budget.split(" ")[0], int(megapixels * 1_000_000))
+        if budget not in (*BUDGETS, "custom"):
+            raise InputError("budget", f"{budget!r} is unknown", f"Use one of {', '.join(BUDGETS)}, custom.")
+        if image.ndim != 4:
+            raise InputError("image", f"its shape is {tuple(image.shape)}", "Wire a picture.")
+        pixels = BUDGETS.get(budget, int(megapixels * 1_000_000))
         report = Report(cls)
         if not enlarge:
             pixels = min(pixels, image.shape[1] * image.shape[2])

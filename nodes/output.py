@@ -37,7 +37,7 @@ def _inputs() -> list:
             "filename_prefix",
             default="i2v/i2v_standard",
             tooltip="Folder and name inside ComfyUI's output folder; date, time and .mp4 are added, and "
-            "nothing is ever overwritten. %date:yyyy-MM-dd%, %width%, %Node.widget% and the like are filled in.",
+            "nothing is ever overwritten. %width%, %height%, %year%, %month% and %day% are filled in.",
         ),
         io.Combo.Input("format", options=["mp4"], default="mp4", tooltip="mp4: H.264 with AAC sound."),
         io.Int.Input(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 
 import comfy.samplers
-import torch
 from comfy_api.latest import io
 from comfy_extras.nodes_custom_sampler import SamplerCustomAdvanced
 
@@ -13,10 +12,12 @@ from .. import compat
 from ..conditioning import attach
 from ..errors import InputError
 from ..loaders import guard
-from ..samplers import experts, noise
+from ..samplers import checks, experts, noise
 from .report import Report
 
 ANISORA_STEPS = 8
+SAMPLERS = list(comfy.samplers.KSampler.SAMPLERS)
+SCHEDULERS = list(comfy.samplers.KSampler.SCHEDULERS)
 _BOUNDARY = {"default": attach.BOUNDARY_I2V, "min": 0.0, "max": 1.0, "step": 0.001}
 
 
@@ -47,12 +48,18 @@ def _boundary_input():
 
 def _guider(report: Report, high, low, positive, negative, cfg_high: float, cfg_low: float, boundary: float):
     """The guider both nodes use, after all that can be checked before sampling."""
+    checks.check_numbers(cfg=cfg_high, cfg_low=cfg_low)
     if not 0.0 <= boundary <= 1.0:
         raise InputError("boundary", f"{boundary} is no noise level", "Use 0.9 (image) or 0.875 (text to video).")
-    for note in experts.check_pair(high, low):
+    for note in checks.check_pair(high, low):
         report.say(note)
+    checks.check_text(positive, "positive")
+    if negative is not None:
+        checks.check_text(negative, "negative")
     for model in (high, low):
-        guard.check_model(model, positive)
+        guard.check_model(model, {"positive": positive, "negative": negative})
+    for note in checks.unseen(high, positive):
+        report.say(note)
     plain = [cfg == 1.0 for cfg in (cfg_high, cfg_low)]
     if negative is None and not all(plain):
         cfg = cfg_low if plain[0] else cfg_high
@@ -136,14 +143,14 @@ class ExpertSampler(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "sampler_name",
-                    options=list(comfy.samplers.KSampler.SAMPLERS),
+                    options=SAMPLERS,
                     default="uni_pc",
                     optional=True,
                     tooltip="AniSora's reference uses UniPC.",
                 ),
                 io.Combo.Input(
                     "scheduler",
-                    options=list(comfy.samplers.KSampler.SCHEDULERS),
+                    options=SCHEDULERS,
                     default="simple",
                     optional=True,
                     tooltip="How the noise levels are spread. simple is the reference's.",
@@ -174,8 +181,13 @@ class ExpertSampler(io.ComfyNode):
         sampler_name="uni_pc", scheduler="simple", boundary=attach.BOUNDARY_I2V, denoise=1.0,
     ) -> io.NodeOutput:  # fmt: skip
         report = Report(cls)
-        check_latent(latent_image, denoise)
+        checks.check_choice("sampler_name", sampler_name, SAMPLERS)
+        checks.check_choice("scheduler", scheduler, SCHEDULERS)
+        if steps < 1:
+            raise InputError("steps", f"{steps} steps make nothing", f"Use {ANISORA_STEPS}.")
+        checks.check_latent(latent_image, denoise)
         guider = _guider(report, high, low, positive, negative, cfg, cfg if cfg_low < 0 else cfg_low, boundary)
+        checks.check_fit(latent_image, positive)
         if steps != ANISORA_STEPS:
             report.say(f"{steps} steps: AniSora V3.2 is tuned for {ANISORA_STEPS}; plain Wan 2.2 wants 20 to 40.")
         sigmas = comfy.samplers.KSampler(
@@ -212,20 +224,6 @@ def _resolve(report: Report, seed: int) -> int:
         report.say(f"seed {drawn}")
     report.fact(seed=drawn)
     return drawn
-
-
-def check_latent(latent: dict, denoise: float) -> None:
-    """Raises for a latent that is no Wan video, and for a denoise below 1 that has nothing to start from."""
-    samples = None if latent is None else latent.get("samples")
-    if samples is None or samples.ndim != 5 or samples.shape[1] != 16 or samples.numel() == 0:
-        shape = None if samples is None else tuple(samples.shape)
-        remedy = "Wire the latent of First + Last Frame, Arbitrary Keyframes or Empty HunyuanVideo Latent."
-        raise InputError(
-            "latent_image", f"its shape is {shape}; a Wan video latent is [batch, 16, frames, h, w]", remedy
-        )
-    if denoise < 1.0 and torch.count_nonzero(samples) == 0:
-        remedy = "Wire a start video into the conditioning node (start_video), or set denoise to 1."
-        raise InputError("denoise", f"{denoise:g} needs a start video, and the latent is empty", remedy)
 
 
 class Noise(io.ComfyNode):

@@ -11,8 +11,6 @@ import comfy.samplers
 import numpy as np
 import torch
 
-from ..errors import InputError
-
 # The second half must not repeat the first half's noise in samplers that add some.
 _SECOND_HALF = 0x9E3779B97F4A7C15
 
@@ -111,27 +109,3 @@ def _shifted(callback, first: int, steps: int):
     if callback is None:
         return None
     return lambda step, x0, x, _total: callback(step + first, x0, x, steps)
-
-
-def check_pair(high, low) -> list[str]:
-    """Raises for models that cannot be two experts of one run; returns what a person should know."""
-    for name, patcher in (("high", high), ("low", low)):
-        if getattr(patcher.model, "latent_format", None) is None:
-            raise InputError(name, "this is no diffusion model", "Wire the MODEL of a loader.")
-    formats = [type(patcher.model.latent_format).__name__ for patcher in (high, low)]
-    if formats[0] != formats[1]:
-        problem = f"it works on {formats[1]} latents, the high-noise model on {formats[0]}"
-        raise InputError("low", problem, "Load the two experts of the same model.")
-    channels = [_input_channels(patcher) for patcher in (high, low)]
-    if channels[0] != channels[1]:
-        problem = f"it takes {channels[1]} input channels, the high-noise model {channels[0]}"
-        raise InputError("low", problem, "Load both experts of one model: both I2V or both T2V.")
-    shifts = [getattr(patcher.get_model_object("model_sampling"), "shift", None) for patcher in (high, low)]
-    if shifts[0] != shifts[1]:
-        return [f"The experts have different shifts ({shifts[0]} and {shifts[1]}); the schedule follows the high one."]
-    return []
-
-
-def _input_channels(patcher) -> int | None:
-    embedding = getattr(getattr(patcher.model, "diffusion_model", None), "patch_embedding", None)
-    return getattr(embedding, "in_channels", None)

@@ -95,7 +95,7 @@ PICTURES = [
     ),
     Row("a start video with alpha", lambda b: b.fflf(start_video=picture(5, 32, 32, 4)), "start_video", "as IMAGE"),
     Row("a start video without frames", lambda b: b.fflf(start_video=picture(0, 32, 32, 3)), "start_video", "as IMAGE"),
-    Row("a start video of NaN", lambda b: b.fflf(start_video=picture(5, 32, 32, 3) * NAN), "start_video", "Look at"),
+    Row("a start video of NaN", lambda b: b.fflf(start_video=picture(5, 32, 32, 3) * NAN), "start_video", "look at the picture"),
 ]
 
 KEYFRAMES = [
@@ -203,7 +203,7 @@ PROMPTS = [
 ]
 
 SAMPLING = [
-    Row("I2V and T2V as a pair", lambda b: b.guide(low=b.model(files.T2V)), "low", "both I2V or both T2V"),
+    Row("I2V and T2V as a pair", lambda b: b.guide(low=b.model(files.T2V)), "low", "two experts of the same model"),
     Row("CFG without a negative", lambda b: b.guide(cfg_high=3.5), "negative", "set CFG to 1"),
     Row("low CFG without a negative", lambda b: b.guide(cfg_low=3.5), "negative", "Wire a negative prompt"),
     Row("a boundary above 1", lambda b: b.guide(boundary=900.0), "boundary", "Use 0.9 (image)"),
