@@ -7,9 +7,9 @@ from comfy_api.latest import ComfyExtension
 
 def node_list() -> list[type]:
     """Every node class of the pack, in the order the menus show them."""
-    from . import keyframes, loading, output, prompt, sampling
+    from . import keyframes, loading, output, prompt, sampling, size
 
-    return [*loading.NODES, *prompt.NODES, *keyframes.NODES, *sampling.NODES, *output.NODES]
+    return [*loading.NODES, *prompt.NODES, *keyframes.NODES, *size.NODES, *sampling.NODES, *output.NODES]
 
 
 class GengaExtension(ComfyExtension):

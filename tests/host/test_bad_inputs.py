@@ -22,10 +22,10 @@ class Bench:
     """One right call of every node; a row changes what it wants wrong."""
 
     def __init__(self, host, vae, prompts, load_model):
-        from genga.nodes import keyframes, loading, output, prompt, sampling
+        from genga.nodes import keyframes, loading, output, prompt, sampling, size
 
         self.base, self.vae, self.texts = host.base, vae, prompts
-        self.nodes = keyframes
+        self.nodes, self.sizes = keyframes, size
         self._loading, self._output, self._prompt, self._sampling = loading, output, prompt, sampling
         self._load_model, self._loaded = load_model, {}
 

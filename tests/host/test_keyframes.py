@@ -267,15 +267,18 @@ def test_a_changed_file_changes_the_fingerprint(nodes, host, timeline_pictures):
     ("width", "height", "pixels", "expected"),
     [(1920, 1080, 832 * 480, (832, 464)), (1080, 1920, 832 * 480, (464, 832)), (64, 64, 512 * 512, (512, 512))],
 )
-def test_size_from_a_picture(nodes, width, height, pixels, expected):
+def test_size_from_a_picture(models, width, height, pixels, expected):
     from genga.conditioning.fit import size_within
+    from genga.nodes import size
 
     assert size_within(width, height, pixels) == expected
-    out = nodes.SizeFromImage.execute(torch.zeros(1, height, width, 3), "custom", pixels / 1e6, enlarge=True)
+    out = size.SizeFromImage.execute(torch.zeros(1, height, width, 3), "custom", pixels / 1e6, enlarge=True)
     assert out.args == expected
 
 
-def test_a_small_picture_is_enlarged_only_when_asked(nodes):
+def test_a_small_picture_is_enlarged_only_when_asked(models):
+    from genga.nodes import size
+
     small = torch.zeros(1, 64, 96, 3)
-    assert nodes.SizeFromImage.execute(small, "480p (832x480)").args == (96, 64)
-    assert nodes.SizeFromImage.execute(small, "480p (832x480)", enlarge=True).args == (768, 512)
+    assert size.SizeFromImage.execute(small, "480p (832x480)").args == (96, 64)
+    assert size.SizeFromImage.execute(small, "480p (832x480)", enlarge=True).args == (768, 512)

@@ -66,12 +66,12 @@ SIZES = [
     ),
     Row(
         "a size from a picture without pixels",
-        lambda b: b.nodes.SizeFromImage.execute(picture(1, 0, 32, 3), "480p (832x480)"),
+        lambda b: b.sizes.SizeFromImage.execute(picture(1, 0, 32, 3), "480p (832x480)"),
         "image", "Wire a picture.",
     ),
     Row(
         "a size from a budget of nothing",
-        lambda b: b.nodes.SizeFromImage.execute(picture(), "custom", 0.0, enlarge=True),
+        lambda b: b.sizes.SizeFromImage.execute(picture(), "custom", 0.0, enlarge=True),
         "megapixels", "at least 256 pixels",
     ),
 ]  # fmt: skip

@@ -20,7 +20,10 @@ def to_prompt(workflow: dict, object_info: dict) -> dict:
 
 
 def _widgets(node: dict, definition: dict) -> dict:
-    """Widget values are positional; behind some the front end keeps one of its own."""
+    """Widget values are positional; behind some the front end keeps one of its own.
+
+    An older workflow has fewer: the widgets that came later keep their defaults, here as in the front end.
+    """
     values = iter(node["widgets_values"])
     named = {}
     for group in ("required", "optional"):
@@ -28,12 +31,12 @@ def _widgets(node: dict, definition: dict) -> dict:
         for name, spec in definition["input"].get(group, {}).items():
             options = spec[1] if len(spec) > 1 else {}
             if (isinstance(spec[0], list) or spec[0] in WIDGETS) and not options.get("forceInput"):
-                named[name] = next(values)
+                named |= dict(zip([name], values, strict=False))
                 uploads += bool(options.get("image_upload"))
                 if options.get("control_after_generate"):
-                    next(values)
+                    next(values, None)
         for _ in range(uploads):
-            next(values)
+            next(values, None)
     rest = list(values)
     if rest:
         raise ValueError(f"{node['type']} has {len(rest)} widget values too many: {rest}")
