@@ -53,6 +53,14 @@ settings.register_profile("genga", deadline=None, derandomize=CI)
 settings.load_profile("genga")
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="run the text-to-video workflows at the size they are shipped with (minutes each on a CPU)",
+    )
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(BASE, ignore_errors=True)
 

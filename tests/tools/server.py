@@ -107,6 +107,7 @@ class Server:
             "sqlite:///:memory:",
             "--disable-api-nodes",
             "--disable-auto-launch",
+            "--use-pytorch-cross-attention",
             *self.arguments,
         ]
         environ = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "DO_NOT_TRACK": "1"}
