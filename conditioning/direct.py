@@ -12,10 +12,11 @@ import torch
 
 from ..errors import InputError
 from . import attach, clip, latent_time, vace
-from .fit import FITS, check_size
+from .fit import FITS, check_size, refuse_empty_crop
 from .keyframes import Keyframe, check_values, place
 
 CONTROLS = ("inpaint", "vace")
+CLIP_WIDTH = 1280  # ViT-H
 MARK = "genga"  # what the loaders' guard reads, so that pictures are never dropped without a word
 
 
@@ -79,7 +80,6 @@ def direct(
     for name, conditioning in (("positive", positive), ("negative", negative)):
         check_conditioning(conditioning, name, plan.control)
     check_vae(vae)
-    check_clip_vision(clip_vision)
     if plan.width % (2 * vae.spacial_compression_encode()) or plan.height % (2 * vae.spacial_compression_encode()):
         raise InputError("vae", "its latent grid does not fit width and height", "Use the Wan 2.1 VAE.")
     hold = plan.control == "vace" or plan.mask_mode == "hold"
@@ -90,6 +90,7 @@ def direct(
         notes.append("control vace: the model's mask has no single frames, so each picture holds its latent frame.")
     if start_video is not None:
         check_start_video(start_video)
+        refuse_empty_crop(start_video, plan.width / plan.height, "start_video", "Scale the video first.")
 
     size = clip.Frame(plan.width, plan.height, plan.length, plan.fit, vae.spacial_compression_encode())
     if any(key.strength != key.strength_low for key in placed):
@@ -158,15 +159,13 @@ def check_conditioning(conditioning, name: str, control: str) -> None:
             raise InputError(name, f"it already has the pictures of {earlier}, which would be lost", remedy)
 
 
-def check_clip_vision(output) -> None:
-    """Raises unless the CLIP vision tokens are those of ViT-H, 1280 wide, the only ones Wan takes."""
-    if output is None:
-        return
-    width = output.penultimate_hidden_states.shape[-1]
-    if width != 1280:
-        raise InputError(
-            "clip_vision", f"its tokens are {width} wide, Wan takes 1280", "Load clip_vision_h.safetensors."
-        )
+def check_clip_vision(output, name: str):
+    """``output``; raises unless the CLIP vision tokens are those of ViT-H, 1280 wide, the only ones Wan takes."""
+    width = CLIP_WIDTH if output is None else output.penultimate_hidden_states.shape[-1]
+    if width != CLIP_WIDTH:
+        problem = f"its tokens are {width} wide, Wan takes {CLIP_WIDTH}"
+        raise InputError(name, problem, "Load clip_vision_h.safetensors.")
+    return output
 
 
 def check_vae(vae) -> None:
@@ -216,8 +215,8 @@ def start_latent(vae, plan: Plan, video: torch.Tensor | None, notes: list[str]) 
 
 def join_clip_vision(first, last):
     """First and last picture as the host's first-last-frame node joins them: tokens one after the other."""
-    check_clip_vision(first)
-    check_clip_vision(last)
+    check_clip_vision(first, "clip_vision_first")
+    check_clip_vision(last, "clip_vision_last")
     if first is None or last is None:
         return last if first is None else first
     joined = comfy.clip_vision.Output()

@@ -33,7 +33,7 @@ def fit_picture(image: torch.Tensor, width: int, height: int, fit: str) -> tuple
     """
     picture = image.movedim(-1, 1)
     if fit == "crop":
-        _refuse_empty_crop(image.shape[2], image.shape[1], width / height)
+        refuse_empty_crop(image, width / height, "fit", "Use pad or stretch.")
         return _resample(picture, width, height, "center").movedim(1, -1), None
     if fit == "stretch":
         return torch.nn.functional.interpolate(picture, size=(height, width), mode="bicubic").movedim(1, -1), None
@@ -42,12 +42,14 @@ def fit_picture(image: torch.Tensor, width: int, height: int, fit: str) -> tuple
     return _letterbox(picture, width, height)
 
 
-def _refuse_empty_crop(old_width: int, old_height: int, aspect: float) -> None:
-    """The host's centre crop rounds to whole pixels, and a strip one pixel wide can round to nothing."""
-    cut_width = round((old_width - min(old_width, old_height * aspect)) / 2) * 2
-    cut_height = round((old_height - min(old_height, old_width / aspect)) / 2) * 2
+def refuse_empty_crop(image: torch.Tensor, aspect: float, name: str, remedy: str) -> None:
+    """The host's centre crop of [N, H, W, C] rounds to whole pixels; a strip one pixel wide can round to nothing."""
+    old_height, old_width = image.shape[1:3]
+    old_aspect = old_width / old_height
+    cut_width = round((old_width - old_width * min(1.0, aspect / old_aspect)) / 2) * 2
+    cut_height = round((old_height - old_height * min(1.0, old_aspect / aspect)) / 2) * 2
     if cut_width >= old_width or cut_height >= old_height:
-        raise InputError("fit", f"crop leaves nothing of a picture of {old_width}x{old_height}", "Use pad or stretch.")
+        raise InputError(name, f"crop leaves nothing of a picture of {old_width}x{old_height}", remedy)
 
 
 def _resample(picture: torch.Tensor, width: int, height: int, crop: str) -> torch.Tensor:

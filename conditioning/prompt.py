@@ -11,10 +11,12 @@ NO_TEXT = "There is no text in the video."
 MAX_CHARACTERS = 2000
 
 _NUMBER = r"-?\d+(?:[.,]\d+)?"
+# A score is a sentence of its own: "shows motion score: 3 to 2" describes a scene and stays.
+_END = r"(?:[.,;\u3002\uff0c\uff1b]|$|(?=\s(?:aesthetic|motion)\s+scores?\s*:)|(?=\sThere is no text in))"
 _SCORES = re.compile(
-    rf"\s*\b(?P<kind>aesthetic|motion)\s+scores?\s*:\s*(?P<value>{_NUMBER})\s*(?:[.,;]|$)?", re.IGNORECASE
+    rf"\s*\b(?:aesthetic|motion)\s+scores?\s*:\s*{_NUMBER}(?![.,]?\d)\s*?{_END}\s*", re.IGNORECASE | re.MULTILINE
 )
-_NO_TEXT = re.compile(r"\s*\bThere is no text in the video\b\s*\.?", re.IGNORECASE)
+_NO_TEXT = re.compile(r"\s*\bThere is no text in the video\b\s*\.?\s*", re.IGNORECASE)
 
 
 def anisora_prompt(description: str, motion_score: float, aesthetic_score: float = AESTHETIC) -> str:

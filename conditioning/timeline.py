@@ -43,6 +43,7 @@ def parse(text: str) -> list[dict]:
 
 
 _KEYS = {"frame", "image", "strength", "strength_low", "mask"}
+_REFERENCE_KEYS = {"name", "subfolder", "type"}
 
 
 def _checked(entry, name: str) -> dict:
@@ -60,6 +61,8 @@ def _checked(entry, name: str) -> dict:
         value = entry.get(key, 1.0)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"{name} {key}", f"{value!r} is no number", "Use 0 (absent) to 1 (exact).")
+        if not 0 <= value <= 1:  # here too, since a whole number of any size is JSON and not every one is a float
+            raise InputError(f"{name} {key}", "it is outside 0 to 1", "Use 0 (absent) to 1 (exact).")
     return entry
 
 
@@ -68,7 +71,8 @@ def _whole(value) -> bool:
 
 
 def _reference(value) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("name"), str) and bool(value["name"].strip())
+    named = isinstance(value, dict) and isinstance(value.get("name"), str) and bool(value["name"].strip())
+    return named and set(value) <= _REFERENCE_KEYS
 
 
 def load(text: str) -> list[Keyframe]:
@@ -119,7 +123,7 @@ def find(reference: dict, name: str) -> Path:
 def _read(path: Path, name: str) -> Image.Image:
     try:
         return ImageOps.exif_transpose(node_helpers.pillow(Image.open, path))
-    except OSError as error:  # Pillow's UnidentifiedImageError is one
+    except (OSError, Image.DecompressionBombError) as error:  # Pillow's UnidentifiedImageError is an OSError
         raise InputError(name, f"{path.name} is no picture that can be read", "Save it as PNG or JPEG.") from error
 
 

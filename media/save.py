@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 
+import av
 import torch
-from comfy_api.latest import InputImpl
+from comfy_api.latest import Input, InputImpl
 
 from ..errors import InputError
 from . import metadata, naming, record
@@ -60,17 +61,26 @@ def clip_of_video(video, audio: dict | None) -> Clip:
 
     An untrimmed file is read as it is written, so its length does not matter; all else is held by the host.
     """
-    if isinstance(video, InputImpl.VideoFromFile) and _whole_file(video):
-        path = video.get_stream_source()
-        frames = read_frames(path)
-        first = next(frames, None)
-        if first is None:
-            raise InputError("video", f"{path} holds no frame", "Give a video that can be played.")
-        size, count = (first.shape[2], first.shape[1]), video.get_frame_count()
-        sound = read_audio(path) if audio is None else audio
-        return Clip(chain([first], frames), size, check_fps(video.get_frame_rate()), count, sound)
-    parts = video.get_components()
+    if not isinstance(video, Input.Video):
+        raise InputError("video", f"this is no video but {type(video).__name__}", "Wire a VIDEO.")
+    try:
+        if isinstance(video, InputImpl.VideoFromFile) and _whole_file(video):
+            return _clip_of_file(video, audio)
+        parts = video.get_components()
+    except (av.FFmpegError, OSError) as error:  # the file is gone, or is no video
+        raise InputError("video", f"it cannot be read ({error})", "Give a video that can be played.") from error
     return clip_of_images(parts.images, parts.frame_rate, parts.audio if audio is None else audio)
+
+
+def _clip_of_file(video, audio: dict | None) -> Clip:
+    path = video.get_stream_source()
+    frames = read_frames(path)
+    first = next(frames, None)
+    if first is None:
+        raise InputError("video", f"{path} holds no frame", "Give a video that can be played.")
+    size, count = (first.shape[2], first.shape[1]), video.get_frame_count()
+    sound = read_audio(path) if audio is None else audio
+    return Clip(chain([first], frames), size, check_fps(video.get_frame_rate()), count, sound)
 
 
 def save(clip: Clip, prefix: str, crf: int, origin: Origin, step: Callable[[int], None]) -> Saved:

@@ -14,7 +14,7 @@ def read_frames(path: Path, batch: int = 8) -> Iterator[torch.Tensor]:
     """Frames of a file in batches [n,H,W,3], float32, 0..1, n <= ``batch``, turned as the file asks for."""
     held = []
     with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
+        for frame in container.decode(video=0) if container.streams.video else ():
             # PyAV 14 takes every file for BT.601 unless it is told otherwise; newer ones obey the tag.
             matrix = {"src_colorspace": "ITU709", "dst_colorspace": "DEFAULT"} if frame.colorspace == 1 else {}
             pixels = frame.reformat(format="rgb24", **matrix).to_ndarray()

@@ -54,6 +54,7 @@ def chunks(frames: torch.Tensor) -> Iterator[torch.Tensor]:
     for start in range(0, frames.shape[0], CHUNK):
         piece = frames[start : start + CHUNK]
         check_finite(piece, start)
+        check_range(piece, start)
         yield piece
 
 
@@ -99,6 +100,17 @@ def check_finite(frames: torch.Tensor, first: int = 0) -> None:
             "images",
             f"frame {number} holds NaN or infinite values: the model or the VAE overflowed",
             "Load them in bf16 or fp32, or start ComfyUI with --fp32-vae.",
+        )
+
+
+def check_range(frames: torch.Tensor, first: int = 0) -> None:
+    """Raises InputError for frames in -1..1 or 0..255, which would be clipped; an upscaler's overshoot passes."""
+    low, high = (float(value) for value in frames.aminmax())
+    if low < -0.5 or high > 2.0:
+        raise InputError(
+            "images",
+            f"the values of frames {first} to {first + len(frames) - 1} run from {low:g} to {high:g}",
+            "Pictures run from 0 to 1: convert them from 0..255 or -1..1 before this node.",
         )
 
 

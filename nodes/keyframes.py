@@ -9,7 +9,7 @@ from ..conditioning import attach, latent_time
 from ..conditioning import keyframes as keys_room
 from ..conditioning import timeline as timelines
 from ..conditioning.clip import MASK_MODES
-from ..conditioning.direct import CONTROLS, Plan, direct, join_clip_vision
+from ..conditioning.direct import CONTROLS, Plan, check_clip_vision, direct, join_clip_vision
 from ..conditioning.fit import FITS, check_size
 from ..errors import InputError
 from .report import Report
@@ -356,7 +356,8 @@ class ArbitraryKeyframes(_Timed, io.ComfyNode):
         if not keys:
             remedy = "Wire a Keyframe node, or add pictures on the timeline. For none, use First + Last Frame."
             raise InputError("keyframes", "there are none", remedy)
-        return _run(cls, plan, positive, negative, vae, keys, clip_vision=clip_vision_output, start_video=start_video)
+        vision = check_clip_vision(clip_vision_output, "clip_vision_output")
+        return _run(cls, plan, positive, negative, vae, keys, clip_vision=vision, start_video=start_video)
 
 
 def refuse_phr00t(vae) -> None:

@@ -48,7 +48,6 @@ def _boundary_input():
 
 def _guider(report: Report, high, low, positive, negative, cfg_high: float, cfg_low: float, boundary: float):
     """The guider both nodes use, after all that can be checked before sampling."""
-    checks.check_numbers(cfg=cfg_high, cfg_low=cfg_low)
     if not 0.0 <= boundary <= 1.0:
         raise InputError("boundary", f"{boundary} is no noise level", "Use 0.9 (image) or 0.875 (text to video).")
     for note in checks.check_pair(high, low):
@@ -58,9 +57,9 @@ def _guider(report: Report, high, low, positive, negative, cfg_high: float, cfg_
         checks.check_text(negative, "negative")
     for model in (high, low):
         guard.check_model(model, {"positive": positive, "negative": negative})
-    for note in checks.unseen(high, positive):
-        report.say(note)
     plain = [cfg == 1.0 for cfg in (cfg_high, cfg_low)]
+    for note in (*checks.check_both_shown(positive, negative, not all(plain)), *checks.unseen(high, positive)):
+        report.say(note)
     if negative is None and not all(plain):
         cfg = cfg_low if plain[0] else cfg_high
         raise InputError("negative", f"nothing is wired and CFG is {cfg:g}", "Wire a negative prompt, or set CFG to 1.")
@@ -97,6 +96,7 @@ class ExpertGuider(io.ComfyNode):
         cls, high, low, positive, negative=None, cfg_high=1.0, cfg_low=1.0, boundary=attach.BOUNDARY_I2V
     ) -> io.NodeOutput:
         report = Report(cls)
+        checks.check_numbers(cfg_high=cfg_high, cfg_low=cfg_low)
         guider = _guider(report, high, low, positive, negative, cfg_high, cfg_low, boundary)
         return io.NodeOutput(guider, ui=report.ui())
 
@@ -185,9 +185,10 @@ class ExpertSampler(io.ComfyNode):
         checks.check_choice("scheduler", scheduler, SCHEDULERS)
         if steps < 1:
             raise InputError("steps", f"{steps} steps make nothing", f"Use {ANISORA_STEPS}.")
+        checks.check_numbers(cfg=cfg, cfg_low=cfg_low)
         checks.check_latent(latent_image, denoise)
         guider = _guider(report, high, low, positive, negative, cfg, cfg if cfg_low < 0 else cfg_low, boundary)
-        checks.check_fit(latent_image, positive)
+        checks.check_fit(latent_image["samples"], [values for _, values in (*positive, *(negative or ()))])
         if steps != ANISORA_STEPS:
             report.say(f"{steps} steps: AniSora V3.2 is tuned for {ANISORA_STEPS}; plain Wan 2.2 wants 20 to 40.")
         sigmas = comfy.samplers.KSampler(

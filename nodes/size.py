@@ -10,6 +10,7 @@ from ..errors import InputError
 from .report import Report
 
 BUDGETS = {"480p (832x480)": 832 * 480, "580p (960x544)": 960 * 544, "720p (1280x720)": 1280 * 720}
+MOST_MEGAPIXELS = 16.0
 
 
 class SizeFromImage(io.ComfyNode):
@@ -34,7 +35,7 @@ class SizeFromImage(io.ComfyNode):
                     "megapixels",
                     default=0.4,
                     min=0.001,
-                    max=16.0,
+                    max=MOST_MEGAPIXELS,
                     step=0.01,
                     optional=True,
                     tooltip="The budget for custom, in millions of pixels.",
@@ -56,8 +57,10 @@ class SizeFromImage(io.ComfyNode):
     def execute(cls, image, budget, megapixels=0.4, enlarge=False) -> io.NodeOutput:
         if budget not in (*BUDGETS, "custom"):
             raise InputError("budget", f"{budget!r} is unknown", f"Use one of {', '.join(BUDGETS)}, custom.")
-        if image.ndim != 4:
-            raise InputError("image", f"its shape is {tuple(image.shape)}", "Wire a picture.")
+        if getattr(image, "ndim", None) != 4:
+            raise InputError("image", "this is no picture", "Wire a picture.")
+        if not 0.0 <= megapixels <= MOST_MEGAPIXELS:
+            raise InputError("megapixels", f"{megapixels} is outside 0 to {MOST_MEGAPIXELS:g}", "0.4 is 480p.")
         pixels = BUDGETS.get(budget, int(megapixels * 1_000_000))
         report = Report(cls)
         if not enlarge:

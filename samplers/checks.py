@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
 import torch
 
@@ -84,12 +85,14 @@ def check_latent(latent: dict, denoise: float) -> None:
         raise InputError("denoise", f"{denoise:g} needs a start video, and the latent is empty", remedy)
 
 
-def check_fit(latent: dict, conditioning: list) -> None:
-    """Raises where the latent has another size than the pictures in the conditioning: the host would rescale them."""
-    made = tuple(latent["samples"].shape[2:])
-    for _, values in conditioning:
-        shown = [values.get("concat_latent_image"), *values.get("vace_frames", [])]
-        for picture in shown:
+def check_fit(samples: torch.Tensor, shown: Iterable[Mapping]) -> None:
+    """Raises where the latent [B, 16, T, h, w] has another size than the pictures: the host would rescale them.
+
+    shown: the values of each conditioning entry.
+    """
+    made = tuple(samples.shape[2:])
+    for values in shown:
+        for picture in (values.get("concat_latent_image"), *values.get("vace_frames", ())):
             if picture is not None and tuple(picture.shape[2:]) != made:
                 problem = f"it is {made} frames, height, width; the pictures were placed for {tuple(picture.shape[2:])}"
                 raise InputError("latent_image", problem, "Wire the latent of the node that placed the pictures.")
@@ -103,6 +106,20 @@ def check_text(conditioning: list, name: str) -> None:
         if embedding is not None and embedding.shape[-1] != TEXT_WIDTH:
             problem = f"the prompt was encoded {embedding.shape[-1]} wide, Wan reads {TEXT_WIDTH}"
             raise InputError(name, problem, "Encode it with UMT5-XXL (CLIP Loader type wan).")
+
+
+def check_both_shown(positive: list, negative: list | None, guided: bool) -> list[str]:
+    """Raises for pictures in the negative prompt alone; says where it is ``guided`` (CFG is not 1) by one without."""
+    if negative is None:
+        return []
+    keys = [{key for _, values in conditioning for key in values} for conditioning in (positive, negative)]
+    shown = [not keys_of.isdisjoint(("concat_latent_image", "vace_frames")) for keys_of in keys]
+    if shown == [False, True]:
+        remedy = "Wire positive and negative of First + Last Frame or Arbitrary Keyframes, each to its own."
+        raise InputError("positive", "it has no pictures, only the negative prompt has", remedy)
+    if shown == [True, False] and guided:
+        return ["The negative prompt has no pictures and the positive has: wire both through the same node."]
+    return []
 
 
 def unseen(model, conditioning: list) -> list[str]:

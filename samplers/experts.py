@@ -11,6 +11,8 @@ import comfy.samplers
 import numpy as np
 import torch
 
+from . import checks
+
 # The second half must not repeat the first half's noise in samplers that add some.
 _SECOND_HALF = 0x9E3779B97F4A7C15
 
@@ -60,6 +62,7 @@ class ExpertGuider(comfy.samplers.CFGGuider):
         """As CFGGuider.sample: noise and latent [B, C, T, h, w] in, latent out."""
         if sigmas.shape[-1] < 2:
             return latent_image
+        checks.check_fit(latent_image, [cond for conds in self.original_conds.values() for cond in conds])
         steps = sigmas.shape[-1] - 1
         switch = split_at(sigmas, self.boundary)
         if self.model_patcher is self.low_model_patcher and self.cfg == self.cfg_low:

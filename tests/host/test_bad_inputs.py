@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -31,11 +32,12 @@ class Bench:
 
     def prepare(self) -> None:
         """What rows about sampling need, made before anything is counted."""
-        for name in (files.I2V_HIGH, files.I2V_LOW, files.T2V, files.VACE):
+        for name in (files.I2V_HIGH, files.I2V_LOW, files.I2V_21, files.T2V, files.VACE):
             self._loaded[name] = self._load_model(name)
         for kind, name in (("i2v", files.AIO_I2V), ("mega", files.AIO_MEGA)):
             model, clip, vae = self.phr00t(name).args
             self._loaded[kind] = SimpleNamespace(model=model, clip=clip, vae=vae)
+        self.own = self.anisora().args[:2]
         small = {"length": 9}
         self._loaded |= {
             "inpaint": self.fflf(first_image=picture(), **small).args[0],
@@ -52,8 +54,16 @@ class Bench:
     def other_vae(self, channels: int, dimensions: int):
         return SimpleNamespace(latent_channels=channels, latent_dim=dimensions)
 
-    def fflf(self, vae=None, **given):
-        return self.nodes.WanFFLF.execute(*self.texts, self.vae if vae is None else vae, **(SIZE | given))
+    def shown(self, kind: str):
+        """A prompt that has been through a conditioning node."""
+        return self._loaded[kind]
+
+    def ranged(self) -> list:
+        return [[self.texts[0][0][0], {"start_percent": 0.0, "end_percent": 0.5}]]
+
+    def fflf(self, vae=None, texts=None, **given):
+        vae = self.vae if vae is None else vae
+        return self.nodes.WanFFLF.execute(*(texts or self.texts), vae, **(SIZE | given))
 
     def key(self, image=GIVEN, frame=0, **given):
         return self.nodes.Keyframe.execute(picture() if image is GIVEN else image, frame, **given).args[0]
@@ -64,9 +74,13 @@ class Bench:
             chain = self.key(frame=frame, keyframes=chain)
         return chain
 
-    def af(self, keyframes=None, vae=None, **given):
+    def af(self, keyframes=None, vae=None, texts=None, **given):
         vae = self.vae if vae is None else vae
-        return self.nodes.ArbitraryKeyframes.execute(*self.texts, vae, keyframes=keyframes, **(SIZE | given))
+        texts = texts or self.texts
+        return self.nodes.ArbitraryKeyframes.execute(*texts, vae, keyframes=keyframes, **(SIZE | given))
+
+    def size(self, image, budget="480p (832x480)", megapixels=0.4):
+        return self.sizes.SizeFromImage.execute(image, budget, megapixels, enlarge=True)
 
     def prompt(self, text="A cat jumps.", motion=3.0, aesthetic=5.5, clip=GIVEN):
         clip = self.aio("i2v").clip if clip is GIVEN else clip
@@ -76,19 +90,29 @@ class Bench:
         high = self.model(files.I2V_HIGH) if high is None else high
         if low is None:
             low = self.model(files.I2V_LOW) if high is self.model(files.I2V_HIGH) else high
-        return high, low, self.texts[0] if conditioning is None else self._loaded[conditioning]
+        if isinstance(conditioning, str):
+            conditioning = self.shown(conditioning)
+        return high, low, self.texts[0] if conditioning is None else conditioning
 
     def guide(self, conditioning=None, high=None, low=None, **given):
         return self._sampling.ExpertGuider.execute(*self._pair(conditioning, high, low), **given)
 
-    def sample(self, start=GIVEN, **given):
+    def sample(self, start=GIVEN, conditioning=None, high=None, low=None, **given):
         given = {
             "seed": 1,
             "steps": 1,
             "sampler_name": "euler",
             "latent_image": latent() if start is GIVEN else start,
         } | given
-        return self._sampling.ExpertSampler.execute(*self._pair(None, None, None), **given)
+        return self._sampling.ExpertSampler.execute(*self._pair(conditioning, high, low), **given)
+
+    def custom(self, guider, start: dict):
+        """The host's own sampling node with a guider of ours."""
+        from comfy_extras import nodes_custom_sampler as host
+
+        sampler = host.KSamplerSelect.execute("euler").args[0]
+        sigmas = torch.tensor([1.0, 0.5, 0.0])
+        return host.SamplerCustomAdvanced.execute(self.noise(1).args[0], guider.args[0], sampler, sigmas, start)
 
     def noise(self, seed: int):
         return self._sampling.Noise.execute(seed)
@@ -100,11 +124,11 @@ class Bench:
         shown = self._loaded[conditioning]
         return nodes.KSampler().sample(model, 1, 1, 1.0, "euler", "simple", shown, shown, start)
 
-    def wan(self, name=files.T2V, base_precision="auto", weight_dtype="default", attention="auto"):
-        return self._loading.WanModelLoader.execute(name, base_precision, weight_dtype, attention, 5.0)
+    def wan(self, name=files.T2V, base_precision="auto", weight_dtype="default", attention="auto", shift=5.0):
+        return self._loading.WanModelLoader.execute(name, base_precision, weight_dtype, attention, shift)
 
-    def anisora(self, high=files.I2V_HIGH, low=files.I2V_LOW, text=files.TEXT, vae=files.VAE):
-        return self._loading.AniSoraLoader.execute(high, low, text, vae, "auto", "default", "auto", 5.0)
+    def anisora(self, high=files.I2V_HIGH, low=files.I2V_LOW, text=files.TEXT, vae=files.VAE, shift=5.0):
+        return self._loading.AniSoraLoader.execute(high, low, text, vae, "auto", "default", "auto", shift)
 
     def phr00t(self, name, variant="low noise"):
         return self._loading.Phr00tLoader.execute(name, variant, "auto", "default", "auto")
@@ -112,6 +136,11 @@ class Bench:
     def save(self, prefix="bad/video", images=GIVEN, **given):
         images = picture(2, 32, 32, 3) if images is GIVEN else images
         return self._output.SaveVideo.execute(prefix, images=images, **given)
+
+    def video(self, name: str):
+        from comfy_api.latest import InputImpl
+
+        return InputImpl.VideoFromFile(str(self.base / name))
 
     def sound(self, channels: int, samples: int) -> dict:
         return {"waveform": torch.zeros(1, channels, samples), "sample_rate": 16000}
@@ -146,6 +175,8 @@ def bad_files(models, host):
         put(folder / "good.png", red)
     for outside in ("good.png", "outside.png"):
         put(host.base / outside, red)
+    put(host.base / "text.mp4", b"not a video")
+    put(host.base / "sound.wav", beep())
     put(host.input / "black.png", png("L", "black"))
     put(host.input / "half.png", red[: len(red) // 2])
     put(host.input / "text.png", b"not a picture")
@@ -160,6 +191,14 @@ def bad_files(models, host):
 def png(mode: str, colour: str) -> bytes:
     content = BytesIO()
     Image.new(mode, (32, 32), colour).save(content, "PNG")
+    return content.getvalue()
+
+
+def beep() -> bytes:
+    content = BytesIO()
+    with wave.open(content, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(1600))
     return content.getvalue()
 
 

@@ -98,6 +98,7 @@ EXCHANGED = put("load", high_noise_model=files.I2V_LOW, low_noise_model=files.I2
 # What is wrong, how the right graph is changed, the node that says so, the input it names, the remedy it offers.
 REFUSED = [
     ("width", put("direct", width=500), "direct", "width: 500", "Use 496 or 512."),
+    ("huge width", put("direct", width=160000), "direct", "width: 160000 is larger than 16384", "up to about 1280"),
     ("timeline", put("direct", timeline="{"), "direct", "timeline: it is no JSON", "Clear it"),
     ("missing picture", put("direct", timeline=GONE), "direct", "timeline: 'gone.png'", "choose the picture again"),
     ("picture outside", put("direct", timeline=OUTSIDE), "direct", "timeline: '../outside.png'", "Put the file into"),
@@ -187,6 +188,15 @@ def test_its_node_says_what_is_wrong_before_anything_is_sampled(ready, change, n
     assert says in error["exception_message"]
     assert remedy in error["exception_message"]
     assert not {"sample", "decode", "save"} & set(error["executed"])
+    assert (sampled(ready), videos(ready)) == before
+
+
+@pytest.mark.parametrize("change", [put("sample", scheduler="linear"), put("direct", fit="cover")])
+def test_an_unknown_choice_is_never_replaced_in_silence(ready, change):
+    """Newer hosts refuse it themselves; 0.3.75 hands it to the node."""
+    before = sampled(ready), videos(ready)
+    with pytest.raises((Refused, Failed), match=r"scheduler: 'linear'|fit: 'cover'"):
+        ready.queue(changed(change))
     assert (sampled(ready), videos(ready)) == before
 
 

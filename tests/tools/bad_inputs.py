@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import torch
 from genga_tests.tiny import files
@@ -31,12 +32,32 @@ def picture(*shape: int) -> torch.Tensor:
     return torch.rand(shape or (1, 32, 32, 3), generator=torch.Generator().manual_seed(4))
 
 
+BYTES = picture() * 255
+
+
 def latent(*shape: int, value: float = 0.0) -> dict:
     return {"samples": torch.full(shape or (1, 16, 3, 4, 4), value)}
 
 
 def ones(*shape: int) -> torch.Tensor:
     return torch.ones(shape or (1, 32, 32))
+
+
+def corner(height: int, width: int) -> torch.Tensor:
+    """A mask that is white in its upper left corner only."""
+    mask = torch.zeros(1, height, width)
+    mask[:, :4, :4] = 1.0
+    return mask
+
+
+def narrow() -> list:
+    """A prompt as CLIP-L encodes it."""
+    return [[torch.zeros(1, 8, 768), {}]]
+
+
+def tokens(width: int):
+    """What a CLIP vision encoder of this width gives."""
+    return SimpleNamespace(penultimate_hidden_states=torch.zeros(1, 257, width))
 
 
 def timeline(*entries, version: int = 1) -> str:
@@ -64,16 +85,12 @@ SIZES = [
     Row(
         "a last picture for one frame", lambda b: b.fflf(last_image=picture(), length=1), "length", "Use 5 or more.",
     ),
-    Row(
-        "a size from a picture without pixels",
-        lambda b: b.sizes.SizeFromImage.execute(picture(1, 0, 32, 3), "480p (832x480)"),
-        "image", "Wire a picture.",
-    ),
-    Row(
-        "a size from a budget of nothing",
-        lambda b: b.sizes.SizeFromImage.execute(picture(), "custom", 0.0, enlarge=True),
-        "megapixels", "at least 256 pixels",
-    ),
+    Row("a size from a picture without pixels", lambda b: b.size(picture(1, 0, 32, 3)), "image", "Wire a picture."),
+    Row("a size from a budget of nothing", lambda b: b.size(picture(), "custom", 0.0), "megapixels", "at least 256"),
+    Row("a width far too large", lambda b: b.fflf(width=160000), "width", "up to about 1280"),
+    Row("a size from nothing", lambda b: b.size(None), "image", "Wire a picture."),
+    Row("a size from an unknown budget", lambda b: b.size(picture(), "8k"), "budget", "720p (1280x720), custom"),
+    Row("a size from a budget of NaN", lambda b: b.size(picture(), "custom", NAN), "megapixels", "0.4 is 480p"),
 ]  # fmt: skip
 
 PICTURES = [
@@ -95,7 +112,22 @@ PICTURES = [
     ),
     Row("a start video with alpha", lambda b: b.fflf(start_video=picture(5, 32, 32, 4)), "start_video", "as IMAGE"),
     Row("a start video without frames", lambda b: b.fflf(start_video=picture(0, 32, 32, 3)), "start_video", "as IMAGE"),
-    Row("a start video of NaN", lambda b: b.fflf(start_video=picture(5, 32, 32, 3) * NAN), "start_video", "look at the picture"),
+    Row(
+        "a start video of NaN",
+        lambda b: b.fflf(start_video=picture(5, 32, 32, 3) * NAN),
+        "start_video",
+        "look at the picture",
+    ),
+    Row("no picture", lambda b: b.key(None), "keyframe 1", "Wire an IMAGE."),
+    Row("a picture of whole numbers", lambda b: b.key(BYTES.to(torch.uint8)), "keyframe 1", "Divide them by 255"),
+    Row("a picture in 0..255", lambda b: b.key(BYTES), "keyframe 1", "convert them from 0..255"),
+    Row("a picture in -1..1", lambda b: b.fflf(last_image=picture() * 2 - 1), "last_image", "or -1..1"),
+    Row("a start video of whole numbers", lambda b: b.fflf(start_video=BYTES.to(torch.uint8)), "start_video", "by 255"),
+    Row("a start video in 0..255", lambda b: b.fflf(start_video=BYTES), "start_video", "convert them from 0..255"),
+    Row("a start video in -1..1", lambda b: b.fflf(start_video=picture() * 2 - 1), "start_video", "or -1..1"),
+    Row("a strip of a start video", lambda b: b.fflf(start_video=picture(5, 4000, 1, 3)), "start_video", "Scale the"),
+    Row("a high strip, cropped", lambda b: b.fflf(first_image=picture(1, 4000, 1, 3)), "fit", "Use pad or stretch."),
+    Row("a wide strip, cropped", lambda b: b.af(b.key(picture(1, 1, 4000, 3))), "fit", "Use pad or stretch."),
 ]
 
 KEYFRAMES = [
@@ -131,6 +163,57 @@ KEYFRAMES = [
     Row("a VAE of Wan 2.2 5B", lambda b: b.fflf(vae=b.other_vae(48, 3)), "vae", "wan_2.1_vae.safetensors"),
     Row("a VAE for images", lambda b: b.fflf(vae=b.other_vae(16, 2)), "vae", "wan_2.1_vae.safetensors"),
     Row("keyframes with Phr00t's VAE", lambda b: b.af(b.key(), vae=b.aio("i2v").vae), "vae", "First + Last Frame"),
+    Row("a picture's name as mask", lambda b: b.key(mask="m.png"), "keyframe 1 mask", "Wire a MASK."),
+    Row("a strip of a mask, cropped", lambda b: b.af(b.key(mask=ones(1, 1, 4000))), "fit", "Use pad or stretch."),
+    Row("a mask that the crop cuts off", lambda b: b.af(b.key(mask=corner(32, 96))), "keyframe 1 mask", "another fit"),
+    Row("a mask too small for the size", lambda b: b.af(b.key(mask=corner(999, 999))), "keyframe 1 mask", "Widen the"),
+    Row("half a frame", lambda b: b.af(b.key(frame=8.5)), "keyframe 1 frame_index", "Use 0 to 16"),
+    Row("a frame that is true by wire", lambda b: b.af(b.key(frame=True)), "keyframe 1 frame_index", "Use 0 to 16"),
+    Row("a word as chain", lambda b: b.key(keyframes="keyframe 1"), "keyframes", "Wire a Keyframe node."),
+    Row("a word as keyframes", lambda b: b.af("keyframe 1"), "keyframes", "Wire a Keyframe node."),
+    Row(
+        "a first strength of 2",
+        lambda b: b.fflf(first_image=picture(), first_strength=2.0),
+        "first_strength",
+        "(exact)",
+    ),
+    Row(
+        "a low last strength of 2",
+        lambda b: b.fflf(last_image=picture(), last_strength_low=2.0),
+        "last_strength_low",
+        "0 (absent) to 1 (exact)",
+    ),
+    Row("no positive", lambda b: b.fflf(texts=(None, b.texts[1])), "positive", "Wire an encoded prompt."),
+    Row("no negative", lambda b: b.af(b.key(), texts=(b.texts[0], None)), "negative", "Wire an encoded prompt."),
+    Row("two nodes in a row", lambda b: b.fflf(texts=(b.shown("inpaint"),) * 2), "positive", "Wire the prompt itself"),
+    Row(
+        "two vace nodes in a row", lambda b: b.fflf(texts=(b.shown("vace"),) * 2, control="vace"), "positive", "itself"
+    ),
+    Row(
+        "keyframes after keyframes", lambda b: b.af(b.key(), texts=(b.shown("keyframes"),) * 2), "positive", "into one"
+    ),
+    Row(
+        "a negative that has been through a node",
+        lambda b: b.fflf(texts=(b.texts[0], b.shown("inpaint"))),
+        "negative",
+        "Wire the prompt itself",
+    ),
+    Row(
+        "a timestep range and a strength for each expert",
+        lambda b: b.fflf(texts=(b.ranged(), b.texts[1]), first_image=picture(), first_strength_low=0.5),
+        "positive",
+        "remove the timestep range",
+    ),
+    Row(
+        "ViT-L for the first picture", lambda b: b.fflf(clip_vision_first=tokens(1024)), "clip_vision_first", "vision_h"
+    ),
+    Row("ViT-L for the last picture", lambda b: b.fflf(clip_vision_last=tokens(1024)), "clip_vision_last", "vision_h"),
+    Row(
+        "ViT-L for keyframes",
+        lambda b: b.af(b.key(), clip_vision_output=tokens(1024)),
+        "clip_vision_output",
+        "clip_vision_h.safetensors",
+    ),
 ]
 
 TIMELINES = [
@@ -189,6 +272,23 @@ TIMELINES = [
         "a first picture by wire and by timeline", lambda b: b.fflf(first_image=picture(), timeline=entry(frame=0)),
         "keyframes", "Move one of them",
     ),
+    Row("a misspelt key", lambda b: b.af(timeline=entry(strenght=0.5)), "timeline keyframe 1", "Use only frame, image"),
+    Row(
+        "a misspelt folder", lambda b: b.af(timeline=entry(image=image("good.png", subfoldr="a"))),
+        "timeline keyframe 1", '"subfolder": ""',
+    ),
+    Row(
+        "a name no file can have", lambda b: b.af(timeline=entry(image=image("a\0.png"))),
+        "timeline keyframe 1 image", "Choose the picture again.",
+    ),
+    Row(
+        "a folder type that is a list", lambda b: b.af(timeline=entry(image=image("good.png", type=[]))),
+        "timeline keyframe 1 image", "input, output, temp",
+    ),
+    Row("a timeline without end", lambda b: b.af(timeline="[" * 100_000), "timeline", "Clear it"),
+    Row("a number of 5000 digits", lambda b: b.af(timeline="9" * 5000), "timeline", "Clear it"),
+    Row("a frame of 400 digits", lambda b: b.af(timeline=entry(frame=10**400)), "timeline keyframe 1 frame_index", "16"),
+    Row("a strength of 400 digits", lambda b: b.af(timeline=entry(strength=10**400)), "timeline keyframe 1 strength", "0"),
 ]  # fmt: skip
 
 PROMPTS = [
@@ -232,6 +332,36 @@ SAMPLING = [
         "inpaint on MEGA in the host's own sampler",
         lambda b: b.host_sampler("inpaint", b.aio("mega").model), "control", "Set control to vace",
     ),
+    Row("an unknown sampler", lambda b: b.sample(sampler_name="eulr"), "sampler_name", "euler"),
+    Row("an unknown scheduler", lambda b: b.sample(scheduler="linear"), "scheduler", "simple"),
+    Row("no steps", lambda b: b.sample(steps=0), "steps", "Use 8."),
+    Row("fewer steps than none", lambda b: b.sample(steps=-1), "steps", "Use 8."),
+    Row("a denoise below 0", lambda b: b.sample(latent(value=1.0), denoise=-1.0), "denoise", "with a start video"),
+    Row("a CFG of NaN", lambda b: b.sample(cfg=NAN), "cfg", "Give a finite number."),
+    Row("a high CFG of NaN", lambda b: b.guide(cfg_high=NAN), "cfg_high", "Give a finite number."),
+    Row("an infinite low CFG", lambda b: b.guide(cfg_low=float("inf")), "cfg_low", "Give a finite number."),
+    Row("a latent of NaN", lambda b: b.sample(latent(value=NAN)), "latent_image", "Look at what made it."),
+    Row(
+        "a latent larger than the pictures", lambda b: b.sample(latent(1, 16, 3, 8, 8), "inpaint"),
+        "latent_image", "the node that placed the pictures",
+    ),
+    Row(
+        "a latent longer than the pictures", lambda b: b.sample(latent(1, 16, 5, 4, 4), "inpaint"),
+        "latent_image", "the node that placed the pictures",
+    ),
+    Row(
+        "a latent longer than vace's pictures", lambda b: b.sample(latent(1, 16, 5, 4, 4), "vace", b.model(files.VACE)),
+        "latent_image", "the node that placed the pictures",
+    ),
+    Row(
+        "a latent longer than the guider's pictures", lambda b: b.custom(b.guide("inpaint"), latent(1, 16, 5, 4, 4)),
+        "latent_image", "the node that placed the pictures",
+    ),
+    Row("exchanged wires", lambda b: b.guide(high=b.own[1], low=b.own[0]), "high", "Exchange the wires"),
+    Row("Wan 2.2 with Wan 2.1", lambda b: b.guide(low=b.model(files.I2V_21)), "low", "two experts of the same model"),
+    Row("pictures in the negative only", lambda b: b.guide(negative=b.shown("inpaint")), "positive", "each to its own"),
+    Row("a prompt of another encoder", lambda b: b.guide(narrow()), "positive", "UMT5-XXL"),
+    Row("a negative of another encoder", lambda b: b.guide(negative=narrow()), "negative", "UMT5-XXL"),
 ]  # fmt: skip
 
 FILES = [
@@ -261,6 +391,9 @@ FILES = [
         "the other half of a merge is missing", lambda b: b.phr00t("merge_high.safetensors"),
         "lighting_variant", "set lighting_variant to 'high noise'",
     ),
+    Row("a shift of 0", lambda b: b.wan(shift=0.0), "shift", "1 leaves the schedule"),
+    Row("a negative shift", lambda b: b.wan(shift=-1.0), "shift", "Use 5"),
+    Row("a shift of NaN for a pair", lambda b: b.anisora(shift=NAN), "shift", "Use 5"),
 ]  # fmt: skip
 
 SAVING = [
@@ -283,6 +416,12 @@ SAVING = [
     Row("a name with a question mark", lambda b: b.save("what?"), "filename_prefix", "Leave it out."),
     Row("sound without samples", lambda b: b.save(audio=b.sound(1, 0)), "audio", "Disconnect it"),
     Row("sound of three channels", lambda b: b.save(audio=b.sound(3, 100)), "audio", "mono, stereo or 5.1"),
+    Row("frames in 0..255", lambda b: b.save(images=BYTES), "images", "convert them from 0..255"),
+    Row("frames in -1..1", lambda b: b.save(images=picture() * 2 - 1), "images", "or -1..1"),
+    Row("a video that is gone", lambda b: b.save(images=None, video=b.video("gone.mp4")), "video", "can be played"),
+    Row("a text file as video", lambda b: b.save(images=None, video=b.video("text.mp4")), "video", "can be played"),
+    Row("a sound as video", lambda b: b.save(images=None, video=b.video("sound.wav")), "video", "can be played"),
+    Row("a name as video", lambda b: b.save(images=None, video="a.mp4"), "video", "Wire a VIDEO."),
 ]
 
 FAMILIES = {

@@ -23,11 +23,22 @@ def test_the_template_of_the_authors():
         "A girl runs. motion score: 4.0.",
         "A girl runs. Motion Score:2",
         "motion score: 1.0. A girl runs.",
+        "A girl motion score: 3,5. runs.",
+        "A girl runs. motion score: 3\u3002",
+        "aesthetic score: 5 motion score: 4 There is no text in the video\nA girl runs.",
         "A girl runs. There is no text in the video. There is no text in the video.",
     ],
 )
 def test_an_existing_score_is_rewritten(text):
     assert anisora_prompt(text, 3.0) == "A girl runs." + TAIL
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A board shows motion score: 3 to 2.", "A board shows motion score: 3.5 to 2.", "The motion score: 3/5 rises."],
+)
+def test_a_score_in_a_description_stays(text):
+    assert anisora_prompt(text, 3.0) == text + TAIL
 
 
 @given(st.text(min_size=1, max_size=200), st.floats(0, 5), st.floats(0, 5))
