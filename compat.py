@@ -16,8 +16,6 @@ def schema(**fields) -> io.Schema:
 
 
 def advanced(item):
-    """Marks an input as advanced where the host can hide it; elsewhere it is shown like the others."""
-    extra = getattr(item, "extra_dict", None)
-    if extra is not None:
-        extra["advanced"] = True
+    """Marks an input as advanced, so that the page shows it on demand. 0.3.75 has no argument for it."""
+    item.extra_dict["advanced"] = True
     return item

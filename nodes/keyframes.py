@@ -68,15 +68,17 @@ def _mask_mode_input():
 def _shared_inputs() -> list:
     """Optional inputs of both nodes; the timeline comes last, since widget values are positional."""
     return [
-        io.Float.Input(
-            "boundary",
-            default=attach.BOUNDARY_I2V,
-            min=0.001,
-            max=0.999,
-            step=0.001,
-            optional=True,
-            tooltip="Noise level at which the low-noise expert takes over: 0.9 image to video, 0.875 text to video. "
-            "Used only where a strength differs between the experts.",
+        compat.advanced(
+            io.Float.Input(
+                "boundary",
+                default=attach.BOUNDARY_I2V,
+                min=0.001,
+                max=0.999,
+                step=0.001,
+                optional=True,
+                tooltip="Noise level at which the low-noise expert takes over: 0.9 image to video, 0.875 text to video. "
+                "Used only where a strength differs between the experts.",
+            )
         ),
         io.Image.Input(
             "start_video",
@@ -180,9 +182,9 @@ class WanFFLF(_Timed, io.ComfyNode):
                 ),
                 _fit_input(),
                 _mask_mode_input(),
-                io.Float.Input("first_strength_low", **low),
-                io.Float.Input("last_strength_low", **low),
-                *_noise_inputs(),
+                compat.advanced(io.Float.Input("first_strength_low", **low)),
+                compat.advanced(io.Float.Input("last_strength_low", **low)),
+                *map(compat.advanced, _noise_inputs()),
                 *_shared_inputs(),
             ],
             outputs=_outputs(),
@@ -275,8 +277,12 @@ class Keyframe(io.ComfyNode):
                     tooltip="White where the picture applies (localized guidance), black where not.",
                 ),
                 Keyframes.Input("keyframes", optional=True, tooltip="The keyframes so far."),
-                io.Float.Input("strength_low", default=SAME, min=SAME, max=1.0, step=0.01, optional=True, tooltip=_LOW),
-                *_noise_inputs(),
+                compat.advanced(
+                    io.Float.Input(
+                        "strength_low", default=SAME, min=SAME, max=1.0, step=0.01, optional=True, tooltip=_LOW
+                    )
+                ),
+                *map(compat.advanced, _noise_inputs()),
             ],
             outputs=[Keyframes.Output(display_name="keyframes", tooltip="The keyframes so far and this one.")],
         )
