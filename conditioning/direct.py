@@ -33,7 +33,8 @@ class Plan:
     mask_mode: str = "exact"
     snap: str = "none"
     boundary: float = attach.BOUNDARY_I2V
-    node: str = "WanFFLF"
+    node: str = "First + Last Frame"  # as the page shows it
+    arbitrary: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,15 @@ def direct(
             attach.refuse_ranges(conditioning, name)
     build = _Builder(vae, placed, size, plan.control, hold)
     mark = {"pictures": len(build.seen), "control": plan.control, "node": plan.node}
-    mark["arbitrary"] = plan.node == "ArbitraryKeyframes"
-    common = {MARK: mark} | ({} if clip_vision is None else {"clip_vision_output": clip_vision})
     high, low = build.values(low=False), build.values(low=True)
+    mark |= {"arbitrary": plan.arbitrary, "boundary": None if high is low else plan.boundary}
+    common = {MARK: mark} | ({} if clip_vision is None else {"clip_vision_output": clip_vision})
     return Directed(
         _attach(positive, high, low, common, plan.boundary, "positive"),
         _attach(negative, high, low, common, plan.boundary, "negative"),
         start_latent(vae, plan, start_video, notes),
         tuple(notes),
-        tuple(key.frame for key in placed),
+        tuple(key.frame for key in build.seen),
         plan.length,
     )
 

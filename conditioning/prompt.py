@@ -30,6 +30,9 @@ def anisora_prompt(description: str, motion_score: float, aesthetic_score: float
         raise InputError("motion_score", f"{motion_score} is outside 0 to 5", remedy)
     if not 0.0 <= aesthetic_score <= 10.0:
         raise InputError("aesthetic_score", f"{aesthetic_score} is outside 0 to 10", "The authors use 5.0 to 7.0.")
+    if len(description) > 10 * MAX_CHARACTERS:
+        problem = f"{len(description)} characters are more than a text encoder can hold"
+        raise InputError("prompt", problem, f"Use up to {MAX_CHARACTERS}.")
     plain = _NO_TEXT.sub(" ", _SCORES.sub(" ", description)).strip()
     if not plain:
         raise InputError("prompt", "there is no description", "Describe the scene, the motion and the camera.")

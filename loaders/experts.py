@@ -44,7 +44,7 @@ def _expect_i2v(facts: ModelFacts, input_name: str) -> None:
         raise InputError(
             input_name,
             f"{facts.name} is {facts.what}, AniSora V3 to V3.2 are image-to-video models (36 input channels)",
-            "Choose an AniSora file, or load this one with WanModelLoader.",
+            "Choose an AniSora file, or load this one with the Wan Model Loader.",
         )
 
 

@@ -62,6 +62,7 @@ def check_model(model, conds) -> None:
 
     Entries may be the nodes' [tensor, dict] pairs or the samplers' dicts.
     """
+    refuse_overruled(conds)
     marks = list(_marks(conds))
     if not marks:
         return
@@ -90,14 +91,37 @@ def _guard(executor, *args, **kwargs):
     return executor(*args, **kwargs)
 
 
+def refuse_overruled(conds) -> None:
+    """Raises where a timestep range was set after strengths that differ between the experts.
+
+    The host would put the range in place of theirs, and both strengths would act at every step.
+    """
+    for values in _entries(conds):
+        split = MARK in values and ("timestep_start" in values or "timestep_end" in values)
+        if split and ("start_percent" in values or "end_percent" in values):
+            raise InputError(
+                "conditioning",
+                "a timestep range was set after First + Last Frame or Arbitrary Keyframes, whose strengths differ "
+                "between the experts and need the ranges themselves",
+                "Set the same strength for both experts, or leave the timestep range out.",
+            )
+
+
+def boundaries(conds) -> set[float]:
+    """The noise levels at which the conditioning changes from one expert's strengths to the other's."""
+    return {mark["boundary"] for mark in _marks(conds) if mark.get("boundary") is not None}
+
+
 def _marks(conds) -> Iterator[Mapping]:
+    return (values[MARK] for values in _entries(conds) if values.get(MARK) is not None)
+
+
+def _entries(conds) -> Iterator[Mapping]:
+    """The dicts of a conditioning list, or of a dict of such lists."""
     lists: Iterable = conds.values() if isinstance(conds, Mapping) else [conds]
     for entries in lists:
         for entry in entries or ():
-            values = entry if isinstance(entry, Mapping) else entry[1]
-            mark = values.get(MARK)
-            if mark is not None:
-                yield mark
+            yield entry if isinstance(entry, Mapping) else entry[1]
 
 
 def _objection(traits: ModelTraits, mark: Mapping) -> InputError | None:
@@ -106,14 +130,14 @@ def _objection(traits: ModelTraits, mark: Mapping) -> InputError | None:
         return InputError(
             "model",
             f"this is not a Wan model, but {node} made its conditioning for Wan",
-            "Connect a Wan model (AniSoraLoader, Phr00tLoader or WanModelLoader).",
+            "Connect a Wan model (AniSora Loader, Phr00t Loader or Wan Model Loader).",
         )
     if mark.get("arbitrary") and traits.phr00t:
         return InputError(
             "keyframes",
             "a Phr00t model cannot follow arbitrary keyframes: its few-step merges were not trained with "
             "keyframes in between and know first and last frames only",
-            "Use WanFFLF with this model, or AniSora V3.2 for keyframes in between.",
+            "Use First + Last Frame with this model, or AniSora V3.2 for keyframes in between.",
         )
     if mark.get("control") == "vace" and not traits.vace:
         return InputError(

@@ -16,10 +16,10 @@ VARIANTS = ("low noise", "high noise")
 _TEXT_PREFIX = "text_encoders.umt5xxl.transformer."
 _TWO = "To use both as experts: two Phr00t Loaders, one per variant, into an Expert Sampler."
 _ADVICE = {
-    "i2v": "I2V: pictures through WanFFLF with control inpaint. 4 steps, cfg 1, sampler sa_solver, scheduler beta.",
-    "t2v": "T2V: it cannot see pictures; WanFFLF without pictures makes its conditioning. "
+    "i2v": "I2V: pictures through First + Last Frame with control inpaint. 4 steps, cfg 1, sampler sa_solver, scheduler beta.",
+    "t2v": "T2V: it cannot see pictures; First + Last Frame without pictures makes its conditioning. "
     "4 steps, cfg 1, sampler euler_ancestral, scheduler beta.",
-    "vace": "MEGA (VACE): WanFFLF with control vace, with pictures or without. "
+    "vace": "MEGA (VACE): First + Last Frame with control vace, with pictures or without. "
     "4 steps, cfg 1, sampler euler_ancestral, scheduler beta; its author samples with shift 8 (ModelSamplingSD3).",
 }
 
@@ -78,7 +78,7 @@ def inspect_all_in_one(path: Path, input_name: str = "checkpoint") -> ModelFacts
         raise InputError(
             input_name,
             f"{facts.name} is {facts.what} without {' and '.join(missing)} inside: not an all-in-one file",
-            "Load it with WanModelLoader (from models/diffusion_models), CLIPLoader and VAELoader.",
+            "Load it with the Wan Model Loader (from models/diffusion_models), Load CLIP and Load VAE.",
         )
     expect_text_encoder(_text_part(header), input_name)
     expect_vae(describe(header.under("vae.")), input_name)

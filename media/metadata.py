@@ -81,7 +81,7 @@ def write_sidecar(path: Path, content: dict) -> None:
 
 def dump(value, indent: int | None = None) -> str:
     """JSON that any reader takes: no NaN (the page of 0.3.75 refuses it), nothing that cannot be written."""
-    return json.dumps(plain(value), indent=indent, allow_nan=False)
+    return json.dumps(plain(value), indent=indent, allow_nan=False, ensure_ascii=indent is None)
 
 
 def plain(value, depth: int = 0):

@@ -11,6 +11,11 @@ from ..errors import InputError
 
 _REMEDY = "Give a name inside ComfyUI's output folder, like i2v/my_video."
 # Windows refuses these in names, and "a:b" would write into a hidden stream of the file "a".
+_DATE = re.compile(r"%date:([^%]*)%")
+_DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+_TOKEN = re.compile(r"%[^%/\\]+%")
+# What the host itself fills in (folder_paths.get_save_image_path).
+_HOST_TOKENS = {f"%{name}%" for name in ("width", "height", "year", "month", "day", "hour", "minute", "second")}
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
 
 
@@ -31,7 +36,7 @@ def reserve(prefix: str, extension: str, size: tuple[int, int] = (0, 0)) -> Rese
     import folder_paths  # here, so that all else in this module works without the host
 
     output = folder_paths.get_output_directory()
-    clean = check_prefix(prefix)
+    clean = check_prefix(dated(prefix, datetime.now()))
     check_inside(Path(output), clean)
     try:
         folder, stem, _, subfolder, _ = folder_paths.get_save_image_path(clean, output, *size)
@@ -41,9 +46,22 @@ def reserve(prefix: str, extension: str, size: tuple[int, int] = (0, 0)) -> Rese
     return Reserved(path, subfolder, path.name)
 
 
+def dated(prefix: str, now: datetime) -> str:
+    """``%date:yyyy-MM-dd%`` filled in, as the page does for the host's own nodes; letters as there."""
+
+    def fill(match: re.Match) -> str:
+        return re.sub("yyyy|yy|MM|dd|hh|mm|ss", lambda part: now.strftime(_DATE_PARTS[part.group()]), match.group(1))
+
+    return _DATE.sub(fill, prefix)
+
+
 def check_prefix(prefix: str) -> str:
     """The prefix with forward slashes; raises InputError for one that is no relative path inside a folder."""
-    clean = prefix.strip().replace("\\", "/")
+    clean = dated(prefix, datetime.now()).strip().replace("\\", "/")
+    unknown = sorted(set(_TOKEN.findall(clean)) - _HOST_TOKENS)
+    if unknown:
+        known = ", ".join(sorted(_HOST_TOKENS))
+        raise InputError("filename_prefix", f"{unknown[0]} is unknown", f"Use %date:yyyy-MM-dd%, {known}.")
     if not clean.strip("/. "):
         raise InputError("filename_prefix", f"{prefix!r} names no file", _REMEDY)
     windows = PureWindowsPath(clean)

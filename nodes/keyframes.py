@@ -198,7 +198,7 @@ class WanFFLF(_Timed, io.ComfyNode):
         fit="crop", mask_mode="exact", first_strength_low=SAME, last_strength_low=SAME, noise_aug=0.0, noise_aug_seed=0,
         boundary=attach.BOUNDARY_I2V, start_video=None, timeline="",
     ) -> io.NodeOutput:  # fmt: skip
-        plan = Plan(width, height, length, batch_size, control, fit, mask_mode, "none", boundary, "WanFFLF")
+        plan = Plan(width, height, length, batch_size, control, fit, mask_mode, "none", boundary)
         noise = {"noise_aug": noise_aug, "noise_seed": noise_aug_seed}
         ends = (
             (first_image, 0, first_strength, first_strength_low, "first_image"),
@@ -357,7 +357,8 @@ class ArbitraryKeyframes(_Timed, io.ComfyNode):
         timeline="",
     ) -> io.NodeOutput:  # fmt: skip
         refuse_phr00t(vae)
-        plan = Plan(width, height, length, batch_size, "inpaint", fit, mask_mode, snap, boundary, "ArbitraryKeyframes")
+        asked = (width, height, length, batch_size, "inpaint", fit, mask_mode, snap, boundary)
+        plan = Plan(*asked, node="Arbitrary Keyframes", arbitrary=True)
         keys = [*_chain(keyframes), *timelines.load(timeline)]
         if not keys:
             remedy = "Wire a Keyframe node, or add pictures on the timeline. For none, use First + Last Frame."

@@ -8,7 +8,7 @@ from comfy_api.latest import InputImpl, io, ui
 
 from .. import compat
 from ..errors import InputError
-from ..media import naming
+from ..media import naming, record
 from ..media.save import Origin, clip_of_images, clip_of_video, save
 from ..media.soundtrack import check_audio
 from ..media.video import check_crf
@@ -37,7 +37,7 @@ def _inputs() -> list:
             "filename_prefix",
             default="i2v/i2v_standard",
             tooltip="Folder and name inside ComfyUI's output folder; date, time and .mp4 are added, and "
-            "nothing is ever overwritten. %width%, %height%, %year%, %month% and %day% are filled in.",
+            "nothing is ever overwritten. %date:yyyy-MM-dd%, %width% and %height% are filled in.",
         ),
         io.Combo.Input("format", options=["mp4"], default="mp4", tooltip="mp4: H.264 with AAC sound."),
         io.Int.Input(
@@ -45,7 +45,7 @@ def _inputs() -> list:
             default=16,
             min=0,
             max=51,
-            tooltip="Constant rate factor: 0 is lossless, large, and not for every player; 16 can hardly be told from "
+            tooltip="Constant rate factor: 0 loses nothing but colour detail (4:2:0), is large, and not for every player; 16 can hardly be told from "
             "the frames, 23 is small, 51 the worst.",
         ),
         io.Float.Input(
@@ -53,7 +53,8 @@ def _inputs() -> list:
             default=16.0,
             min=0.01,
             max=240.0,
-            step=0.01,
+            step=0.001,
+            round=0.001,
             tooltip="Frames per second for images: 16 for Wan, 8 and 24 are the other common rates. A wired "
             "video keeps its own rate.",
         ),
@@ -129,8 +130,17 @@ def _tell(cls, saved, clip) -> dict:
     report.say(f"{file.filename}: {saved.frames} frames of {size} at {float(clip.fps):g} fps, {seconds}.")
     if saved.padded:
         report.say(f"The frames are {_by(saved.padded)}; H.264 needs even sizes, so the edge is repeated.")
+    for length in planned_lengths(report.prompt, report.node_id):
+        if saved.frames > length and saved.frames % length == 0:
+            several = saved.frames // length
+            report.say(f"These are {several} videos of {length} frames, one after the other (a batch of {several}).")
     result = ui.SavedResult(file.filename, file.subfolder, io.FolderType.output)
     return {**ui.PreviewVideo([result]).as_dict(), **(report.ui() or {})}
+
+
+def planned_lengths(prompt: dict | None, node_id: str | None) -> set[int]:
+    """The lengths that the conditioning nodes upstream placed their pictures for."""
+    return {facts["length"] for facts in record.facts_for(prompt, node_id).values() if "length" in facts}
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -61,7 +61,7 @@ class AniSoraPrompt(io.ComfyNode):
         text = prompts.anisora_prompt(prompt, motion_score, aesthetic_score)
         if len(text) > prompts.MAX_CHARACTERS:
             limit = prompts.MAX_CHARACTERS
-            report.say(f"The prompt has {len(text)} characters; beyond about {limit} the model reads only its start.")
+            report.say(f"The prompt has {len(text)} characters; AniSora is documented for up to {limit}.")
         report.fact(prompt=text)
         return io.NodeOutput(clip.encode_from_tokens_scheduled(clip.tokenize(text)), ui=report.ui())
 

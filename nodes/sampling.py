@@ -57,6 +57,8 @@ def _guider(report: Report, high, low, positive, negative, cfg_high: float, cfg_
         checks.check_text(negative, "negative")
     for model in (high, low):
         guard.check_model(model, {"positive": positive, "negative": negative})
+    if high is not low:
+        checks.check_boundary(boundary, guard.boundaries({"positive": positive, "negative": negative}))
     plain = [cfg == 1.0 for cfg in (cfg_high, cfg_low)]
     for note in (*checks.check_both_shown(positive, negative, not all(plain)), *checks.unseen(high, positive)):
         report.say(note)
@@ -187,14 +189,16 @@ class ExpertSampler(io.ComfyNode):
             raise InputError("steps", f"{steps} steps make nothing", f"Use {ANISORA_STEPS}.")
         checks.check_numbers(cfg=cfg, cfg_low=cfg_low)
         checks.check_latent(latent_image, denoise)
+        drawn = _resolve(report, seed)  # first, so that it is the first thing the node shows
         guider = _guider(report, high, low, positive, negative, cfg, cfg if cfg_low < 0 else cfg_low, boundary)
         checks.check_fit(latent_image["samples"], [values for _, values in (*positive, *(negative or ()))])
         if steps != ANISORA_STEPS:
             report.say(f"{steps} steps: AniSora V3.2 is tuned for {ANISORA_STEPS}; plain Wan 2.2 wants 20 to 40.")
+        if denoise == 1.0 and checks.holds_video(latent_image):
+            report.say("denoise is 1, so nothing of the start video is left.")
         sigmas = comfy.samplers.KSampler(
             high, steps, high.load_device, sampler_name, scheduler, denoise, high.model_options
         ).sigmas
-        drawn = _resolve(report, seed)
         switch = experts.split_at(sigmas, boundary) if len(sigmas) > 1 else 0
         report.fact(high_steps=switch, low_steps=max(0, len(sigmas) - 1 - switch))
         sampler = comfy.samplers.sampler_object(sampler_name)

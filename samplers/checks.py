@@ -62,6 +62,18 @@ def check_numbers(**values: float) -> None:
             raise InputError(name, f"{value} is no number", "Give a finite number.")
 
 
+def check_boundary(boundary: float, placed: set[float]) -> None:
+    """Raises where the strengths per expert were placed for another boundary than the experts change at."""
+    for other in placed - {boundary}:
+        problem = f"{boundary:g} here, but the strengths per expert were placed for {other:g}"
+        raise InputError("boundary", problem, "Set the same boundary in both nodes.")
+
+
+def holds_video(latent: dict) -> bool:
+    """Whether a latent is more than the empty one."""
+    return bool(torch.count_nonzero(latent["samples"]))
+
+
 def check_choice(name: str, value: str, known) -> None:
     """Raises for a name the host does not have; 0.3.75 would take another one in its place without a word."""
     if value not in known:
@@ -80,7 +92,7 @@ def check_latent(latent: dict, denoise: float) -> None:
         raise InputError("latent_image", "it has values that are not numbers", "Look at what made it.")
     if not 0.0 <= denoise <= 1.0:
         raise InputError("denoise", f"{denoise} is outside 0 to 1", "Use 1, or 0.7 with a start video.")
-    if denoise < 1.0 and torch.count_nonzero(samples) == 0:
+    if denoise < 1.0 and not holds_video(latent):
         remedy = "Wire a start video into the conditioning node (start_video), or set denoise to 1."
         raise InputError("denoise", f"{denoise:g} needs a start video, and the latent is empty", remedy)
 

@@ -11,6 +11,7 @@ import comfy.samplers
 import numpy as np
 import torch
 
+from ..errors import InputError
 from . import checks
 
 # The second half must not repeat the first half's noise in samplers that add some.
@@ -63,6 +64,7 @@ class ExpertGuider(comfy.samplers.CFGGuider):
         if sigmas.shape[-1] < 2:
             return latent_image
         checks.check_fit(latent_image, [cond for conds in self.original_conds.values() for cond in conds])
+        refuse_empty_start(self.model_patcher, latent_image, sigmas)
         steps = sigmas.shape[-1] - 1
         switch = split_at(sigmas, self.boundary)
         if self.model_patcher is self.low_model_patcher and self.cfg == self.cfg_low:
@@ -105,6 +107,14 @@ def carried_noise(patcher, result: torch.Tensor, latent_image: torch.Tensor, sig
     # An all-zero latent stands for "empty" and is not shifted by the host either.
     start = model.process_latent_in(latent_image) if torch.count_nonzero(latent_image) > 0 else latent_image
     return (state - scale(sigma, still, start.to(state))) / sigma
+
+
+def refuse_empty_start(patcher, latent_image: torch.Tensor, sigmas: torch.Tensor) -> None:
+    """Raises for a schedule that starts below full noise on an empty latent: the video would come out washed grey."""
+    top = float(patcher.get_model_object("model_sampling").sigma_max)
+    if float(sigmas[0]) < 0.95 * top and torch.count_nonzero(latent_image) == 0:
+        problem = f"the schedule starts at {float(sigmas[0]):.3g} of {top:.3g}, and the latent is empty"
+        raise InputError("sigmas", problem, "Wire a start video into the conditioning node, or set denoise to 1.")
 
 
 def _shifted(callback, first: int, steps: int):

@@ -322,11 +322,11 @@ SAMPLING = [
     Row("inpaint on a VACE model", lambda b: b.guide("inpaint", b.model(files.VACE)), "control", "control to vace"),
     Row("inpaint on MEGA", lambda b: b.guide("inpaint", b.aio("mega").model), "control", "Set control to vace"),
     Row("keyframes on a VACE model", lambda b: b.guide("keyframes", b.model(files.VACE)), "model", "AniSora V3.2"),
-    Row("keyframes on Phr00t I2V", lambda b: b.guide("keyframes", b.aio("i2v").model), "keyframes", "Use WanFFLF"),
+    Row("keyframes on Phr00t I2V", lambda b: b.guide("keyframes", b.aio("i2v").model), "keyframes", "Use First + Last Frame"),
     Row("keyframes on MEGA", lambda b: b.guide("keyframes", b.aio("mega").model), "keyframes", "AniSora V3.2"),
     Row(
         "keyframes on Phr00t in the host's own sampler",
-        lambda b: b.host_sampler("keyframes", b.aio("i2v").model), "keyframes", "Use WanFFLF",
+        lambda b: b.host_sampler("keyframes", b.aio("i2v").model), "keyframes", "Use First + Last Frame",
     ),
     Row(
         "inpaint on MEGA in the host's own sampler",
@@ -379,12 +379,12 @@ FILES = [
     Row("an unknown weight type", lambda b: b.wan(weight_dtype="int8"), "weight_dtype", "default, fp8_e4m3fn"),
     Row("an unknown attention", lambda b: b.wan(attention="flash"), "attention", "auto, sdpa"),
     Row("sage attention on a CPU", lambda b: b.wan(attention="sageattn"), "attention", "auto or sdpa"),
-    Row("a T2V model as expert", lambda b: b.anisora(high=files.T2V), "high_noise_model", "WanModelLoader"),
+    Row("a T2V model as expert", lambda b: b.anisora(high=files.T2V), "high_noise_model", "Wan Model Loader"),
     Row("exchanged experts", lambda b: b.anisora(files.I2V_LOW, files.I2V_HIGH), "high_noise_model", "Swap the two"),
     Row("experts of two releases", lambda b: b.anisora(files.I2V_21), "low_noise_model", "two files of one release"),
     Row("a model as VAE", lambda b: b.anisora(vae="model.safetensors"), "vae", "Wan 2.1 VAE"),
     Row("a VAE as text encoder", lambda b: b.anisora(text="vae.safetensors"), "text_encoder", "umt5_xxl_fp16"),
-    Row("a lone model as all-in-one", lambda b: b.phr00t("model.safetensors"), "checkpoint", "WanModelLoader"),
+    Row("a lone model as all-in-one", lambda b: b.phr00t("model.safetensors"), "checkpoint", "Wan Model Loader"),
     Row("half an all-in-one", lambda b: b.phr00t("half.safetensors"), "checkpoint", "Download it again"),
     Row("an unknown variant", lambda b: b.phr00t(files.AIO_I2V, "bright"), "lighting_variant", "low noise, high noise"),
     Row(

@@ -37,8 +37,17 @@ def alias_tests() -> None:
     sys.modules["genga_tests"] = package
 
 
+def remove(target: Path) -> None:
+    """Takes away what an earlier install left: the link (never what it leads to), or the copy."""
+    if target.is_symlink() or target.is_file():
+        target.unlink()
+    elif target.is_dir():
+        shutil.rmtree(target)
+
+
 def install(source: Path, target: Path) -> None:
-    """``source`` as ``target`` in a host's custom_nodes: a link, or a copy where links are not allowed."""
+    """``source`` as ``target`` in a host's custom_nodes, anew: a link, or a copy where links are not allowed."""
+    remove(target)
     try:
         target.symlink_to(source, target_is_directory=True)
     except OSError:  # Windows without developer mode

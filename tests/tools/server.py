@@ -89,6 +89,7 @@ class Server:
         pack.install(Path(pack_folder), custom_nodes / "ComfyUI-Genga")
         if tiny_host_pack and tiny_host_pack.exists():
             ignore = shutil.ignore_patterns("__pycache__")
+            pack.remove(custom_nodes / "genga_tiny_host")
             shutil.copytree(tiny_host_pack, custom_nodes / "genga_tiny_host", ignore=ignore)
         return self
 

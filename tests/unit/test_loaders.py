@@ -363,7 +363,7 @@ def test_exchanged_experts(tmp_path, high_name, low_name, input_name, remedy):
 
 
 def test_t2v_as_high_expert(tmp_path):
-    with pytest.raises(InputError, match=r"^high_noise_model: .*text-to-video.*WanModelLoader"):
+    with pytest.raises(InputError, match=r"^high_noise_model: .*text-to-video.*Wan Model Loader"):
         experts.check_pair("a.safetensors", facts(tmp_path, "a.safetensors", in_dim=16), None, None)
 
 
@@ -519,7 +519,7 @@ def test_what_a_model_can_obey(traits, given):
     (I2V, mark("vace"), "control", "Set control to inpaint"),
     (T2V, mark("vace", 0), "control", "Set control to inpaint"),
     (_phr00t(I2V), mark(arbitrary=True), "keyframes", "AniSora V3.2"),
-    (_phr00t(VACE), mark("vace", arbitrary=True), "keyframes", "Use WanFFLF"),
+    (_phr00t(VACE), mark("vace", arbitrary=True), "keyframes", "Use First + Last Frame"),
     (guard.ModelTraits(False), mark(), "model", "not a Wan model"),
 ])  # fmt: skip
 def test_what_a_model_cannot_obey(traits, given, name, words):

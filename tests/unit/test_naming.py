@@ -146,3 +146,22 @@ def test_the_prompt_is_kept_as_it_was_queued():
 def test_the_version_is_that_of_pyproject():
     parts = metadata.genga_version().split(".")
     assert len(parts) == 3 and all(part.isdigit() for part in parts)
+
+
+def test_the_pages_date_token_is_filled_in():
+    from datetime import datetime
+
+    now = datetime(2025, 11, 3, 21, 30, 45)
+    assert naming.dated("a/%date:yyyy-MM-dd%_b", now) == "a/2025-11-03_b"
+    assert naming.dated("%date:yy%/%date:hhmmss%", now) == "25/213045"
+    assert naming.check_prefix("i2v/%date:yyyy%") == f"i2v/{datetime.now():%Y}"
+
+
+@pytest.mark.parametrize("token", ["%6.text%", "%Save Video.fps%", "%seed%"])
+def test_an_unknown_token_is_an_error_not_a_folder_of_that_name(token):
+    with pytest.raises(InputError, match=r"filename_prefix.*is unknown.*%date:yyyy-MM-dd%"):
+        naming.check_prefix(f"i2v/{token}")
+
+
+def test_the_hosts_tokens_are_left_to_the_host():
+    assert naming.check_prefix("i2v/%width%x%height%_%year%") == "i2v/%width%x%height%_%year%"
