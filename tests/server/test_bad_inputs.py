@@ -120,7 +120,7 @@ FAILED = [
         "low_noise_model: half",
         "Download it again",
     ),
-    ("wrong kind", put("load", high_noise_model=files.T2V), "load", "high_noise_model: wan2.1_t2v", "WanModelLoader"),
+    ("wrong kind", put("load", high_noise_model=files.T2V), "load", "high_noise_model: wan2.1_t2v", "Wan Model Loader"),
     ("keyframes on Phr00t", both(files.AIO_I2V, 0, 4), "direct", "vae: this is Phr00t's", "First + Last Frame"),
     ("inpaint on MEGA", lambda p: phr00t(p, files.AIO_MEGA), "sample", "control: inpaint", "Set control to vace"),
     (
