@@ -45,8 +45,8 @@ def _inputs() -> list:
             default=16,
             min=0,
             max=51,
-            tooltip="Constant rate factor: 0 loses nothing but colour detail (4:2:0), is large, and not for every player; 16 can hardly be told from "
-            "the frames, 23 is small, 51 the worst.",
+            tooltip="Constant rate factor: 0 loses nothing but colour detail (4:2:0), is large, and not for every "
+            "player; 16 can hardly be told from the frames, 23 is small, 51 the worst.",
         ),
         io.Float.Input(
             "fps",
