@@ -7,9 +7,18 @@ from comfy_api.latest import ComfyExtension
 
 def node_list() -> list[type]:
     """Every node class of the pack, in the order the menus show them."""
-    from . import keyframes, loading, output, prompt, sampling, size
+    from . import color, keyframes, loading, output, prompt, sampling, size, solvers
 
-    return [*loading.NODES, *prompt.NODES, *keyframes.NODES, *size.NODES, *sampling.NODES, *output.NODES]
+    return [
+        *loading.NODES,
+        *prompt.NODES,
+        *keyframes.NODES,
+        *size.NODES,
+        *sampling.NODES,
+        *solvers.NODES,
+        *color.NODES,
+        *output.NODES,
+    ]
 
 
 class GengaExtension(ComfyExtension):

@@ -26,7 +26,13 @@ FORBIDDEN_CALLS = {
     "os.startfile",
     "torch.load",
 }
-HOST_FREE = ("errors.py", "conditioning/latent_time.py")  # arithmetic that must import without a host
+HOST_FREE = (  # arithmetic that must import without a host
+    "errors.py",
+    "conditioning/latent_time.py",
+    "media/color.py",
+    "media/color_hist.py",
+    "media/color_linear.py",
+)
 HOST_MODULES = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "node_helpers", "server"}
 
 
