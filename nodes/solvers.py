@@ -107,7 +107,7 @@ class Scheduler(io.ComfyNode):
                     options=SCHEDULERS,
                     default="simple",
                     tooltip="wan: the grid of the reference's UniPC, even from 0.999 down and then shifted. genga: steps "
-                    "that close up towards the end, for shift 3 and more; a few less on the high-noise expert. The others "
+                    "that close up towards the end, for shift 5 and more; a few less on the high-noise expert. The others "
                     "are the host's; simple is nearest to wan.",
                 ),
                 io.Int.Input(

@@ -31,7 +31,7 @@ def genga(steps: int, shift: float, denoise: float = 1.0) -> torch.Tensor:
     """Sigmas [steps + 1] from 1 to 0 that close up towards 0: t^1.5 for even t, then shifted; float32.
 
     The exponent is from a search over mixtures of Gaussians at 8 to 30 model calls and shifts 3 to 12: there most of
-    the error is made in the last, longest steps. At shift 1, where they are not long, even steps are better.
+    the error is made in the last, longest steps. At shift 3 it gains nothing, at shift 1 even steps are better.
     """
     total = steps_in_all(steps, denoise)
     return _sigmas([((total - i) / total) ** CLOSING for i in range(total + 1)], steps, shift)
