@@ -6,7 +6,6 @@ import dataclasses
 
 from comfy_api.latest import io
 
-MINIMUM_HOST = "0.3.75"
 _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from ..errors import InputError
 
 BOUNDARY_I2V = 0.900  # Wan2.2 configs wan_i2v_A14B.py; AniSora V3.2 is the same
-BOUNDARY_T2V = 0.875  # Wan2.2 configs wan_t2v_A14B.py
 _APPENDED = ("vace_frames", "vace_mask", "vace_strength")
 
 

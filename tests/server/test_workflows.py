@@ -115,6 +115,22 @@ def test_a_drawn_seed_is_in_the_file_and_draws_again(server, info, models, pictu
     assert drawn[0] != drawn[1]
 
 
+def test_a_batch_that_becomes_one_file_is_said(server, info, models, pictures):
+    prompt = to_prompt(shipped.ready("AniSora I2V", models, pictures), info)
+    for node in prompt.values():
+        if node["class_type"] == "GengaExpertSampler":
+            node["inputs"]["steps"] = 1
+        if node["class_type"] == "GengaWanFFLF":
+            node["inputs"] |= {"length": 5, "batch_size": 2}
+    assert "2 videos of 5 frames, one after the other" in said(server.queue(prompt))
+
+
+def test_the_page_can_hold_film_rates(info):
+    options = info["GengaSaveVideo"]["input"]["required"]["fps"][1]
+    assert options["step"] <= 0.001
+    assert options["round"] <= 0.001
+
+
 def test_the_template_browser_lists_them_with_thumbnails(server):
     listed = server.get("/workflow_templates")
     (ours,) = [names for pack, names in listed.items() if "Genga" in pack]

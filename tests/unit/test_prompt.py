@@ -63,3 +63,9 @@ def test_an_empty_prompt_is_an_error(text, score):
 def test_scores_outside_the_range_are_errors(score):
     with pytest.raises(InputError, match="motion_score"):
         anisora_prompt("A girl runs.", score)
+
+
+def test_a_prompt_no_encoder_can_hold_is_refused_before_it_fills_the_memory():
+    assert anisora_prompt("a" * 20_000, 3.0)
+    with pytest.raises(InputError, match="prompt: 20001 characters.*Use up to 2000"):
+        anisora_prompt("a" * 20_001, 3.0)
