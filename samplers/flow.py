@@ -80,7 +80,7 @@ class Run:
 
 def falling(sigmas) -> list[float]:
     """The noise levels as numbers, equal neighbours once. Raises InputError where they rise, or are none at all."""
-    levels = [float(sigma) for sigma in sigmas]
+    levels = torch.as_tensor(sigmas).tolist()  # one copy from the device, not one a step
     kept = levels[:1]
     for level in levels[1:]:
         if level != kept[-1]:
