@@ -12,11 +12,10 @@ from .. import compat
 from ..conditioning import attach
 from ..errors import InputError
 from ..loaders import guard
-from ..samplers import checks, experts, noise
+from ..samplers import checks, experts, noise, registry, solvers
 from .report import Report
 
 ANISORA_STEPS = 8
-SAMPLERS = list(comfy.samplers.KSampler.SAMPLERS)
 SCHEDULERS = list(comfy.samplers.KSampler.SCHEDULERS)
 _BOUNDARY = {"default": attach.BOUNDARY_I2V, "min": 0.0, "max": 1.0, "step": 0.001}
 
@@ -145,10 +144,11 @@ class ExpertSampler(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "sampler_name",
-                    options=SAMPLERS,
+                    options=_samplers(),
                     default="uni_pc",
                     optional=True,
-                    tooltip="AniSora's reference uses UniPC.",
+                    tooltip="AniSora's reference uses UniPC: uni_pc is the host's, unipc the reference's own. The last names "
+                    "are those of Sampler (solvers), each as steps; a step of res_5s is 5 model calls.",
                 ),
                 io.Combo.Input(
                     "scheduler",
@@ -183,7 +183,7 @@ class ExpertSampler(io.ComfyNode):
         sampler_name="uni_pc", scheduler="simple", boundary=attach.BOUNDARY_I2V, denoise=1.0,
     ) -> io.NodeOutput:  # fmt: skip
         report = Report(cls)
-        checks.check_choice("sampler_name", sampler_name, SAMPLERS)
+        checks.check_choice("sampler_name", sampler_name, _samplers())
         checks.check_choice("scheduler", scheduler, SCHEDULERS)
         if steps < 1:
             raise InputError("steps", f"{steps} steps make nothing", f"Use {ANISORA_STEPS}.")
@@ -196,14 +196,36 @@ class ExpertSampler(io.ComfyNode):
             report.say(f"{steps} steps: AniSora V3.2 is tuned for {ANISORA_STEPS}; plain Wan 2.2 wants 20 to 40.")
         if denoise == 1.0 and checks.holds_video(latent_image):
             report.say("denoise is 1, so nothing of the start video is left.")
-        sigmas = comfy.samplers.KSampler(
-            high, steps, high.load_device, sampler_name, scheduler, denoise, high.model_options
-        ).sigmas
+        sigmas = _sigmas(high, steps, sampler_name, scheduler, denoise)
         switch = experts.split_at(sigmas, boundary) if len(sigmas) > 1 else 0
-        report.fact(high_steps=switch, low_steps=max(0, len(sigmas) - 1 - switch))
-        sampler = comfy.samplers.sampler_object(sampler_name)
+        rest = max(0, len(sigmas) - 1 - switch)
+        report.fact(high_steps=switch, low_steps=rest)
+        sampler = _sampler(report, sampler_name, *((0, switch + rest) if guider.is_one else (switch, rest)))
         result = SamplerCustomAdvanced.execute(noise.BatchNoise(drawn), guider, sampler, sigmas, latent_image)
         return io.NodeOutput(result.args[0], ui=report.ui())
+
+
+def _samplers() -> list[str]:
+    """The host's samplers, then ours; a name of both is the host's."""
+    return [*comfy.samplers.KSampler.SAMPLERS, *registry.extra_names()]
+
+
+def _sampler(report: Report, name: str, high: int, low: int):
+    """The SAMPLER of this name for so many steps of the two experts; says what it costs."""
+    if name in comfy.samplers.SAMPLER_NAMES and name in solvers.NAMES:
+        report.say(f"{name} is the host's here, or another pack's; Sampler (solvers) has ours.")
+        return comfy.samplers.sampler_object(name)
+    for line in solvers.remarks_on_parts(name, high, low):
+        report.say(line)
+    return registry.sampler(name)
+
+
+def _sigmas(model, steps: int, sampler_name: str, scheduler: str, denoise: float):
+    """As the host's KSampler has them: for uni_pc, dpm_2 and their kin it leaves out the one before the last."""
+    known = sampler_name if sampler_name in comfy.samplers.KSampler.SAMPLERS else "euler"
+    return comfy.samplers.KSampler(
+        model, steps, model.load_device, known, scheduler, denoise, model.model_options
+    ).sigmas
 
 
 def _seed_input():

@@ -153,6 +153,8 @@ class Scheduler(io.ComfyNode):
     @classmethod
     def execute(cls, model, scheduler, steps, denoise=1.0, shift=0.0, boundary=0.9) -> io.NodeOutput:
         report = Report(cls)
+        if getattr(model, "get_model_object", None) is None:
+            raise InputError("model", "this is no diffusion model", "Wire the MODEL of a loader.")
         _check_range(steps=(steps, 1, 10000), denoise=(denoise, 0.01, 1.0), shift=(shift, 0.0, 100.0))
         _check_range(boundary=(boundary, 0.0, 1.0))
         sigmas = _sigmas(model.get_model_object("model_sampling"), scheduler, steps, denoise, shift)
@@ -187,9 +189,14 @@ def _sigmas(sampling, scheduler: str, steps: int, denoise: float, shift: float):
 
 
 def _check_range(**inputs) -> None:
+    """Raises outside (value, low, high), and for broken numbers where low is a whole one."""
     for name, (value, low, high) in inputs.items():
+        if not isinstance(value, (int, float)):
+            raise InputError(name, f"{value!r} is no number", f"Use a number from {low} to {high}.")
         if not low <= value <= high:
             raise InputError(name, f"{value} is outside the range", f"Use {low} to {high}.")
+        if isinstance(low, int) and value != int(value):
+            raise InputError(name, f"{value} is a broken number", f"Use a whole number from {low} to {high}.")
 
 
 NODES = [Sampler, Scheduler]

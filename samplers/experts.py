@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from . import checks
+from . import checks, registry
 
 # The second half must not repeat the first half's noise in samplers that add some.
 _SECOND_HALF = 0x9E3779B97F4A7C15
@@ -50,6 +50,11 @@ class ExpertGuider(comfy.samplers.CFGGuider):
     def model_patchers(self) -> tuple:
         return self.model_patcher, self.low_model_patcher
 
+    @property
+    def is_one(self) -> bool:
+        """One model with one CFG on both sides: a run without a change."""
+        return self.model_patcher is self.low_model_patcher and self.cfg == self.cfg_low
+
     def set_conds(self, positive, negative=None):
         self.inner_set_conds({"positive": positive} | ({} if negative is None else {"negative": negative}))
 
@@ -67,14 +72,17 @@ class ExpertGuider(comfy.samplers.CFGGuider):
         refuse_empty_start(self.model_patcher, latent_image, sigmas)
         steps = sigmas.shape[-1] - 1
         switch = split_at(sigmas, self.boundary)
-        if self.model_patcher is self.low_model_patcher and self.cfg == self.cfg_low:
-            switch = steps  # one model: a sampler that remembers earlier steps may go on doing so
+        if self.is_one:
+            switch = steps  # a sampler that remembers earlier steps may go on doing so
+        first = second = sampler
+        if 0 < switch < steps:
+            first, second = registry.for_parts(sampler, switch, steps - switch, bool(sigmas[-1] == 0))
         common = {"denoise_mask": denoise_mask, "disable_pbar": disable_pbar}
         if switch > 0:
             half = self._half(self.model_patcher, self.model_options, self.cfg)
             part = sigmas[: switch + 1]
             shown = _shifted(callback, 0, steps)
-            result = half.sample(noise, latent_image, sampler, part, callback=shown, seed=seed, **common)
+            result = half.sample(noise, latent_image, first, part, callback=shown, seed=seed, **common)
             if switch == steps:
                 return result
             result = result.to(latent_image.device)
@@ -82,7 +90,7 @@ class ExpertGuider(comfy.samplers.CFGGuider):
             seed = None if seed is None else (seed + _SECOND_HALF) % 2**64
         half = self._half(self.low_model_patcher, self.low_model_options, self.cfg_low)
         shown = _shifted(callback, switch, steps)
-        return half.sample(noise, latent_image, sampler, sigmas[switch:], callback=shown, seed=seed, **common)
+        return half.sample(noise, latent_image, second, sigmas[switch:], callback=shown, seed=seed, **common)
 
     def _half(self, patcher, options, cfg: float) -> comfy.samplers.CFGGuider:
         guider = comfy.samplers.CFGGuider(patcher)

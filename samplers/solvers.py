@@ -52,8 +52,10 @@ STEPS, MODEL_CALLS = "steps", "model calls"
 
 
 def calls_of(name: str, steps: int, to_zero: bool = True, sweeps: int = collocation.SWEEPS) -> int:
-    """Model calls of ``steps`` steps with the sampler ``name``, ours or the host's."""
+    """Model calls of ``steps`` steps with the sampler ``name``, ours or the host's; none for none."""
     name = ALIASES.get(name, name)
+    if steps < 1:
+        return 0
     if name in SOLVERS:
         return SOLVERS[name].cost(steps, to_zero, sweeps)
     each = _HOST_CALLS.get(name, 1)
@@ -62,19 +64,36 @@ def calls_of(name: str, steps: int, to_zero: bool = True, sweeps: int = collocat
 
 def steps_for(name: str, calls: int, to_zero: bool = True, sweeps: int = collocation.SWEEPS) -> int:
     """The most steps, at least 1, that ``calls`` model calls pay for; what is called once a run is not counted."""
-    solver = SOLVERS.get(ALIASES.get(name, name))
-    allowed = calls + (solver.once if solver else 0)
+    allowed = calls + _once(name)
     steps = calls
     while steps > 1 and calls_of(name, steps, to_zero, sweeps) > allowed:
         steps -= 1
     return max(1, steps)
 
 
+def steps_in_parts(
+    name: str, high: int, low: int, to_zero: bool = True, sweeps: int = collocation.SWEEPS
+) -> tuple[int, int]:
+    """As ``steps_for`` of ``high + low`` calls, for a run in two parts: the steps of each, in proportion, at least 1."""
+    asked = high + low
+    allowed = asked + 2 * _once(name)
+    for steps in range(asked, 2, -1):
+        first = min(max(1, round(steps * high / asked)), high, steps - 1)
+        first = max(first, steps - low)
+        cost = calls_of(name, first, False, sweeps) + calls_of(name, steps - first, to_zero, sweeps)
+        if cost <= allowed:
+            return first, steps - first
+    return 1, 1
+
+
+def _once(name: str) -> int:
+    solver = SOLVERS.get(ALIASES.get(name, name))
+    return solver.once if solver else 0
+
+
 def remarks(name: str, eta: float, sweeps: int, count: str) -> list[str]:
     """What a person who chose these should know: what the name means, and what it costs."""
-    lines = []
-    if name in ALIASES:
-        lines.append(f"{name} is {ALIASES[name]} here: the published one runs backwards above ten steps.")
+    lines = _meaning(name)
     if name not in NAMES and eta > 0:
         lines.append(f"eta is not used: {name} is the host's own sampler.")
     if name in PLACE_THEIR_OWN:
@@ -87,3 +106,19 @@ def remarks(name: str, eta: float, sweeps: int, count: str) -> list[str]:
     elif calls_of(name, 30, sweeps=sweeps) != 30:
         lines.append(f"{name}: 30 steps are {calls_of(name, 30, sweeps=sweeps)} model calls.")
     return lines
+
+
+def remarks_on_parts(name: str, high: int, low: int) -> list[str]:
+    """The same for a run of two experts with these steps, the last of them into sigma 0; 0 where one has none."""
+    lines = _meaning(name)
+    parts = [(steps, calls_of(name, steps, to_zero=last)) for steps, last in ((high, low == 0), (low, True)) if steps]
+    if name not in PLACE_THEIR_OWN and any(steps != calls for steps, calls in parts):
+        steps, calls = (" + ".join(map(str, numbers)) for numbers in zip(*parts, strict=True))
+        lines.append(f"{name}: {steps} steps are {calls} model calls.")
+    return lines
+
+
+def _meaning(name: str) -> list[str]:
+    if name not in ALIASES:
+        return []
+    return [f"{name} is {ALIASES[name]} here: the published one runs backwards above ten steps."]

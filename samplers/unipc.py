@@ -18,8 +18,9 @@ def sample_unipc(
 ):
     """Predictor and corrector of order 2, one model call a step; order 1 in the first step and into sigma 0.
 
-    At sigma 1, where l is infinite, the first step is Euler's and is not corrected. The reference's own schedule
-    starts at 0.9998 (scheduler ``wan`` at shift 5) and is computed as the reference does.
+    The same numbers as Wan 2.2's FlowUniPCMultistepScheduler at the same sigmas, a start at sigma 1 included, where l
+    is infinite. Two things differ in a program: that one hands the model whole timesteps (972.08 becomes 972), and
+    always ends in 0; here a schedule that ends elsewhere keeps order 2 in its last step.
     """
     run = Run(model, x, sigmas, extra_args, callback, disable, eta, s_noise, noise_sampler)
     known, before = [], x  # (sigma, D), newest first, at most two; the state the last step began from
@@ -32,8 +33,8 @@ def sample_unipc(
         before = x
         x = _step(run.flow, x, known if down > 0 else known[:1], down)
         x = run.renoise(x, down, after)
-        if down != after or math.isinf(_half_log_snr(now, run.flow)):
-            known = []  # neither across added noise nor from an infinite l
+        if down != after:
+            known = []  # added noise ends what can be continued
     return x
 
 
@@ -57,7 +58,7 @@ def _step(flow: bool, x, known, end: float, corrected: bool = False):
         return combine(x, [1 - keep], [first], keep=keep)
     here, there = _half_log_snr(start, flow), _half_log_snr(end, flow)
     h = there - here
-    ratios = [(_half_log_snr(sigma, flow) - here) / h for sigma, _ in others]
+    ratios = [(_half_log_snr(sigma, flow) - here) / h if sigma != end else 1.0 for sigma, _ in others]
     rho = _rho(ratios, -h) if corrected else [0.5]
     parts = [weight / ratio for weight, ratio in zip(rho, ratios, strict=True)]
     scale = -_alpha(end, flow) * math.expm1(-h)
@@ -66,14 +67,19 @@ def _step(flow: bool, x, known, end: float, corrected: bool = False):
 
 
 def _rho(ratios: list[float], z: float) -> list[float]:
-    """The corrector's weights: R rho = b of the paper, one half where there is the new point alone (as its code)."""
+    """The corrector's weights: R rho = b of the paper, one half where there is the new point alone (as its code).
+
+    A point infinitely far away, which is sigma 1, has no weight: the limit of the equations without its column.
+    """
     if len(ratios) == 1:
         return [0.5]
+    near = [ratio for ratio in ratios if math.isfinite(ratio)]
     size = math.expm1(z)
-    left = [[ratio**k for ratio in ratios] for k in range(len(ratios))]
+    left = [[ratio**k for ratio in near] for k in range(len(near))]
     right, part, factorial = [], math.expm1(z) / z - 1, 1
-    for k in range(len(ratios)):
+    for k in range(len(near)):
         right.append(part * factorial / size)
         factorial *= k + 2
         part = part / z - 1 / factorial
-    return [float(value) for value in np.linalg.solve(left, right)]
+    solved = iter(np.linalg.solve(left, right).tolist())
+    return [next(solved) if math.isfinite(ratio) else 0.0 for ratio in ratios]

@@ -6,10 +6,23 @@ import pytest
 import torch
 from genga.errors import InputError
 from genga.samplers import solvers
+from genga_tests.tools.guided import (
+    FIRST_ORDER_END,
+    PLACES,
+    SHAPE,
+    believing,
+    counted,
+    enough,
+    experts_of,
+    guider_of,
+    moved,
+    noise_of,
+    off,
+    sample,
+    schedule,
+)
 
-SHAPE = (1, 16, 3, 4, 4)
 NAMES = solvers.NAMES
-FIRST_ORDER_END = {"unipc", "res_2m", "euler", "heun", "dpmpp_2m"}  # most of their error is made in the last step
 
 
 @pytest.fixture(scope="module")
@@ -28,62 +41,10 @@ def pair(load_model, tiny):
     return [ModelSamplingSD3().patch(load_model(name), 5.0)[0] for name in names]
 
 
-def guider_of(model, prompts, cfg=1.0):
-    import comfy.samplers
-
-    guider = comfy.samplers.CFGGuider(model)
-    guider.set_conds(*prompts)
-    guider.set_cfg(cfg)
-    return guider
-
-
-def schedule(model, steps, scheduler="simple"):
-    import comfy.samplers
-
-    return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, steps)
-
-
-def sample(guider, sampler, sigmas, latent=None, mask=None, seed=3, callback=None):
-    import comfy.sample
-
-    latent = torch.zeros(SHAPE) if latent is None else latent
-    noise = comfy.sample.prepare_noise(latent, seed)
-    return guider.sample(
-        noise, latent, sampler, sigmas, denoise_mask=mask, callback=callback, disable_pbar=True, seed=seed
-    )
-
-
-PLACES = ((0.6, 0.5), (-0.4, 0.3))  # mean and standard deviation of what the two experts believe in
-
-
-def believing(model, mean, std):
-    """The model is run as ever; its answer is replaced by a Gaussian's, which the random tiny weights are not:
-    as a function of sigma they are too rough for any solver to converge."""
-
-    def answer(args):
-        s = float(args["sigma"].flatten()[0])
-        return mean + (1 - s) * std**2 / level(s, std) * (args["input"] - (1 - s) * mean)
-
-    model = model.clone()
-    model.set_model_sampler_post_cfg_function(answer)
-    return model
-
-
-def level(s, std):
-    return (1 - s) ** 2 * std**2 + s * s
-
-
-def moved(x, start, end, mean, std):
-    """Where x at noise level ``start`` is at ``end``, in closed form."""
-    return (1 - end) * mean + (level(end, std) / level(start, std)) ** 0.5 * (x - (1 - start) * mean)
-
-
 @pytest.fixture(scope="module")
 def exact(pair):
     """What the noise of seed 3 comes to: with the first expert alone, and with both and the change at a sigma."""
-    import comfy.sample
-
-    noise = comfy.sample.prepare_noise(torch.zeros(SHAPE), 3)
+    noise = noise_of(torch.zeros(SHAPE))
 
     def with_change(sigma=0.0):
         middle = moved(noise, 1.0, sigma, *PLACES[0])
@@ -96,15 +57,6 @@ def exact(pair):
 @pytest.fixture(scope="module")
 def smooth(pair):
     return [believing(model, *place) for model, place in zip(pair, PLACES, strict=True)]
-
-
-def enough(name, steps):
-    """Steps at which the solver must be near the exact answer."""
-    return 200 if name in FIRST_ORDER_END else steps
-
-
-def off(result, limit):
-    return float((result - limit).norm() / limit.norm())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -135,33 +87,11 @@ def test_sampler_custom_advanced_takes_it(rooms, pair, smooth, prompts, exact, n
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_experts_are_run(rooms, smooth, prompts, exact, name):
-    guider = rooms.experts.ExpertGuider(*smooth, 0.9)
-    guider.set_conds(*prompts)
-    guider.set_cfg(1.0)
+    guider = experts_of(*smooth, prompts)
     sigmas = schedule(smooth[0], enough(name, 16))
     change = float(sigmas[rooms.experts.split_at(sigmas, 0.9)])
     assert 0.8 < change < 0.9
     assert off(sample(guider, rooms.registry.sampler(name), sigmas), exact(change)) < 0.03
-
-
-@pytest.mark.parametrize("name", ["genga", "res_2s", "unipc", "gauss-legendre_3s"])
-def test_the_known_area_under_a_mask_stays(rooms, pair, prompts, name):
-    latent = torch.randn(SHAPE, generator=torch.Generator().manual_seed(9)) * 0.5
-    mask = torch.ones(1, 1, 3, 4, 4)
-    mask[..., :2] = 0.0
-    result = sample(guider_of(pair[0], prompts), rooms.registry.sampler(name), schedule(pair[0], 8), latent, mask)
-    assert (result[..., :2] - latent[..., :2]).abs().max() < 1e-4
-
-
-@pytest.mark.parametrize("name", ["genga", "res_2m", "res_5s", "unipc", "gauss-legendre_2s"])
-def test_a_run_in_two_parts_is_near_the_whole(rooms, smooth, prompts, exact, name):
-    """Start and end steps as KSamplerAdvanced has them: leftover noise handed over."""
-    guider, sampler = guider_of(smooth[0], prompts), rooms.registry.sampler(name)
-    sigmas = schedule(smooth[0], enough(name, 20))
-    middle = len(sigmas) // 2
-    half = sample(guider, sampler, sigmas[: middle + 1])
-    whole = guider.sample(torch.zeros(SHAPE), half, sampler, sigmas[middle:], disable_pbar=True, seed=3)
-    assert off(whole, exact()) < 0.03
 
 
 def test_the_hosts_names_are_the_hosts_samplers(rooms, pair, prompts):
@@ -197,19 +127,6 @@ def test_the_noise_of_eta_follows_the_seed_and_the_hosts_own_formula(rooms, smoo
     assert (seeded - sample(guider, ours, sigmas, seed=4)).abs().max() > 1e-3
     ours.extra_options["noise_sampler"] = told_noise()
     assert torch.allclose(sample(guider, ours, sigmas), sample(guider, theirs, sigmas), atol=1e-5)
-
-
-def counted(model, levels):
-    import comfy.patcher_extension as extension
-
-    model = model.clone()
-
-    def note(executor, x, t, *args, **kwargs):
-        levels.append(float(t[0]))
-        return executor(x, t, *args, **kwargs)
-
-    model.add_wrapper_with_key(extension.WrappersMP.APPLY_MODEL, "count", note)
-    return model
 
 
 @pytest.mark.parametrize("name", [*NAMES, "euler", "heun", "dpmpp_2m"])
