@@ -18,3 +18,17 @@ def advanced(item):
     """Marks an input as advanced, so that the page shows it on demand. 0.3.75 has no argument for it."""
     item.extra_dict["advanced"] = True
     return item
+
+
+def model_patcher(module, **devices):
+    """The host's ModelPatcher around a module of ours: of the kind that it loads its own models with."""
+    import comfy.model_patcher
+
+    kind = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return kind(module, **devices)
+
+
+def is_dynamic(patcher) -> bool:
+    """Whether the host brings a model's weights from the file when they are used; 0.3.75 never does."""
+    asked = getattr(patcher, "is_dynamic", None)
+    return asked is not None and asked()

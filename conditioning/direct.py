@@ -10,6 +10,7 @@ import comfy.model_management
 import comfy.utils
 import torch
 
+from .. import tiles
 from ..errors import InputError
 from . import attach, clip, latent_time, vace
 from .fit import FITS, check_size, refuse_empty_crop
@@ -141,12 +142,12 @@ class _Builder:
     def _inpaint(self, pictures: list[clip.Picture], strengths: list[float]) -> dict:
         frames = tuple(picture.frame for picture in pictures)
         if frames not in self.encoded:  # strengths change the mask only
-            self.encoded[frames] = self.vae.encode(clip.pixel_clip(pictures, self.size, self.hold)[:, :, :, :3])
+            self.encoded[frames] = tiles.encode(self.vae, clip.pixel_clip(pictures, self.size, self.hold)[:, :, :, :3])
         mask = clip.concat_mask(pictures, strengths, self.size, self.hold)
         return {"concat_latent_image": self.encoded[frames], "concat_mask": mask}
 
     def _vace(self, pictures: list[clip.Picture], strengths: list[float]) -> dict:
-        return vace.vace_values(pictures, strengths, self.size, lambda pixels: self.vae.encode(pixels[:, :, :, :3]))
+        return vace.vace_values(pictures, strengths, self.size, lambda pixels: tiles.encode(self.vae, pixels[:, :, :, :3]))
 
 
 def check_conditioning(conditioning, name: str, control: str) -> None:
@@ -211,7 +212,7 @@ def start_latent(vae, plan: Plan, video: torch.Tensor | None, notes: list[str]) 
     frames = frames.movedim(1, -1)
     if frames.shape[0] < plan.length:
         frames = torch.cat((frames, frames[-1:].expand(plan.length - frames.shape[0], -1, -1, -1)))
-    return {"samples": vae.encode(frames).repeat(plan.batch_size, 1, 1, 1, 1)}
+    return {"samples": tiles.encode(vae, frames).repeat(plan.batch_size, 1, 1, 1, 1)}
 
 
 def join_clip_vision(first, last):

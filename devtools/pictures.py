@@ -7,12 +7,16 @@ what a workflow does, never a result of a model.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).resolve().parents[1]
+if not __package__:  # run as a script
+    sys.path[0] = str(ROOT)
+    __package__ = "devtools"
 FINE = 3  # drawn larger and shrunk, for smooth edges
 LAST = 80  # frames 0 to 80
 LATENTS = 21
@@ -244,6 +248,11 @@ def main() -> None:
     icon().save(ROOT / "assets" / "icon.png")
     for name, scene in SCENES.items():
         thumbnail(scene).save(ROOT / "workflows" / f"{name}.jpg")
+    from .pictures_long import THUMBNAILS  # it draws with what is above
+
+    for name, draw in THUMBNAILS.items():
+        if (ROOT / "workflows" / f"{name}.json").exists():
+            draw().save(ROOT / "workflows" / f"{name}.jpg")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,12 @@ class Tensor:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def nbytes(self) -> int | None:
+        """Bytes of data; None for a type that is not known here."""
+        width = _BYTES.get(self.dtype)
+        return None if width is None else self.size * width
+
 
 @dataclass(frozen=True)
 class Header:

@@ -17,7 +17,7 @@ __all__ = ["Header", "ModelFacts", "Tensor", "describe", "expect_text_encoder", 
            "read_header"]  # fmt: skip
 
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.", "")
-_WAN_KEYS = ("head.modulation", "patch_embedding.weight")
+_WAN_KEYS = {"head.modulation": 3, "patch_embedding.weight": 5}  # and how many dimensions they have
 _LORA = re.compile(r"[._](lora_(A|B|up|down)|lora\.(up|down)|hada_w1_a|lokr_w1)\b")
 _WAN_MARKERS = (
     ("vace_patch_embedding.weight", "vace", "a Wan VACE model"),
@@ -77,16 +77,21 @@ def describe(header: Header) -> ModelFacts:
     if any(_LORA.search(key) for key in header.tensors):
         return ModelFacts("lora", "lora", "a LoRA", header.name)
     for prefix in PREFIXES:
-        if all(prefix + key in header.tensors for key in _WAN_KEYS):
+        if all(_dimensions(header, prefix + key) == count for key, count in _WAN_KEYS.items()):
             return _wan_facts(header, prefix)
     return _vae_facts(header) or _text_facts(header) or _other_facts(header)
+
+
+def _dimensions(header: Header, key: str) -> int | None:
+    tensor = header.tensors.get(key)
+    return None if tensor is None else len(tensor.shape)
 
 
 def _wan_facts(header: Header, prefix: str) -> ModelFacts:
     inner = header.under(prefix).tensors
     in_dim = inner["patch_embedding.weight"].shape[1]
     head = inner.get("head.head.weight")
-    out_dim = head.shape[0] // 4 if head is not None else 16
+    out_dim = head.shape[0] // 4 if head is not None and head.shape else 16
     image = "img_emb.proj.0.bias" in inner
     kind, what = _wan_kind(inner, in_dim, out_dim, image)
     return ModelFacts(
@@ -169,7 +174,7 @@ _REMEDIES = {
     "vae": "Choose a Wan diffusion model here; a VAE belongs in the vae input.",
     "text": "Choose a Wan diffusion model here; a text encoder belongs in the text_encoder input.",
     "wan_diffusers": "Choose the single-file version made for ComfyUI (diffusers' folders are not read).",
-    "wan_part": "Choose the single-file version of the model.",
+    "wan_part": "Put all its numbered files into a folder of their own, and choose that folder.",
     "infinitetalk": "Choose the Wan I2V model they belong to.",
     "vace_module": "Choose a Wan VACE model in one file.",
 }

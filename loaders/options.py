@@ -12,7 +12,6 @@ from .inspect import ModelFacts
 
 BASE_PRECISIONS = ("auto", "bf16", "fp16")
 WEIGHT_DTYPES = ("default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2")
-ATTENTIONS = attentions.NAMES
 
 _PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _WEIGHTS = {
@@ -24,7 +23,7 @@ _WEIGHTS = {
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """One of BASE_PRECISIONS, one of WEIGHT_DTYPES, one of ATTENTIONS."""
+    """One of BASE_PRECISIONS, one of WEIGHT_DTYPES, one of attention.names()."""
 
     base_precision: str = "auto"
     weight_dtype: str = "default"
@@ -34,13 +33,26 @@ class LoadOptions:
         for name, value, known in (
             ("base_precision", self.base_precision, BASE_PRECISIONS),
             ("weight_dtype", self.weight_dtype, WEIGHT_DTYPES),
-            ("attention", self.attention, ATTENTIONS),
+            ("attention", self.attention, attentions.names()),
         ):
             if value not in known:
                 raise InputError(name, f"{value!r} is unknown", f"Use one of {', '.join(known)}.")
 
     def precision(self) -> torch.dtype | None:
         return _PRECISION.get(self.base_precision)
+
+
+def check_device(options: LoadOptions, device) -> None:
+    """Raises InputError for a weight type that ``device`` cannot even hold: Apple's GPUs and DirectML have no fp8."""
+    import comfy.model_management as management
+
+    weights = _WEIGHTS.get(options.weight_dtype)
+    if weights is not None and not management.supports_cast(device, weights):
+        raise InputError(
+            "weight_dtype",
+            f"{device} cannot hold {options.weight_dtype}",
+            "Set weight_dtype to default, and load a smaller file if memory is short.",
+        )
 
 
 def host_options(options: LoadOptions, facts: ModelFacts) -> tuple[dict, list[str]]:
@@ -61,7 +73,7 @@ def host_options(options: LoadOptions, facts: ModelFacts) -> tuple[dict, list[st
     dtype = weights or options.precision()
     if dtype is not None:
         chosen["dtype"] = dtype
-    if options.weight_dtype == "fp8_e4m3fn_fast":
+    if _multiplies_in_fp8(options, facts):
         chosen["fp8_optimizations"] = True
     return chosen, notes
 
@@ -69,8 +81,10 @@ def host_options(options: LoadOptions, facts: ModelFacts) -> tuple[dict, list[st
 def apply(model, options: LoadOptions, facts: ModelFacts) -> list[str]:
     """Sets compute type and attention on a freshly loaded MODEL; returns what this device cannot do."""
     notes = _apply_precision(model, options, facts)
-    if options.weight_dtype == "fp8_e4m3fn_fast":
+    if _multiplies_in_fp8(options, facts):
         notes += _fast_notes(model.load_device)
+    said = attentions.note(options.attention)
+    notes += [said] if said else []
     override = attentions.override(options.attention, model.load_device, compute_dtype(model))
     if override is not None:
         model.model_options["transformer_options"]["optimized_attention_override"] = override
@@ -103,6 +117,11 @@ def _computes_in(device, dtype: torch.dtype) -> bool:
     if dtype == torch.bfloat16:
         return management.should_use_bf16(device)
     return management.should_use_fp16(device, prioritize_performance=False)
+
+
+def _multiplies_in_fp8(options: LoadOptions, facts: ModelFacts) -> bool:
+    """Whether fp8 products are wanted of weights that are fp8: blocks of a GGUF become 16 bit before they are used."""
+    return options.weight_dtype == "fp8_e4m3fn_fast" and not facts.quantized.startswith("GGUF")
 
 
 def _fast_notes(device) -> list[str]:

@@ -12,11 +12,12 @@ import comfy.utils
 import folder_paths
 
 from ..errors import InputError
-from . import attention, guard, options
+from . import attention, gguf_file, guard, options, shards
 from .inspect import ModelFacts, describe, expect_text_encoder, expect_vae, expect_wan, read_header
 from .options import LoadOptions
 
 ENDINGS = (".safetensors", ".sft")
+GGUF_FOLDERS = ("diffusion_models", "text_encoders")
 LATENT_CHANNELS = 16
 
 
@@ -28,13 +29,21 @@ class Loaded(NamedTuple):
 
 
 def list_files(folder: str) -> list[str]:
-    """The files of one of the host's model folders that the loaders here can read."""
-    return [name for name in folder_paths.get_filename_list(folder) if name.lower().endswith(ENDINGS)]
+    """The files of one of the host's model folders that the loaders here can read; a sharded model is its folder."""
+    names = [name for name in folder_paths.get_filename_list(folder) if name.lower().endswith(ENDINGS)]
+    names = shards.listed(names) if folder == "diffusion_models" else names
+    return sorted({*names, *_gguf_files(folder)}) if folder in GGUF_FOLDERS else names
+
+
+def _gguf_files(folder: str) -> list[str]:
+    """Those the host's own list leaves out, since it does not know their ending."""
+    found = (folder_paths.recursive_search(place, [".git"])[0] for place in folder_paths.get_folder_paths(folder))
+    return [name for names in found for name in names if name.lower().endswith(gguf_file.ENDING)]
 
 
 def find(folder: str, name: str, input_name: str) -> Path:
     """The path of a file the combo named; InputError when it has gone since."""
-    path = folder_paths.get_full_path(folder, name)
+    path = folder_paths.get_full_path(folder, name) or _find_folder(folder, name)
     if path is None:
         raise InputError(
             input_name,
@@ -44,14 +53,29 @@ def find(folder: str, name: str, input_name: str) -> Path:
     return Path(path)
 
 
+def _find_folder(folder: str, name: str) -> Path | None:
+    """Where the sharded model of this name lies, if it is one of those listed: no other name is looked up."""
+    if name not in list_files(folder):
+        return None
+    places = (Path(place) / name for place in folder_paths.get_folder_paths(folder))
+    return next(filter(shards.is_folder, places), None)
+
+
 def inspect_diffusion(path: Path, input_name: str) -> ModelFacts:
     """The facts of a Wan diffusion model's file, from its header; InputError when it is anything else."""
-    return expect_wan(describe(read_header(path, input_name)), input_name)
+    if gguf_file.is_gguf(path):
+        from . import gguf_model
+
+        return gguf_model.inspect_diffusion(path, input_name)
+    header = shards.read(path, input_name).header if path.is_dir() else read_header(path, input_name)
+    return expect_wan(describe(header), input_name)
 
 
 def check_options(chosen: LoadOptions) -> None:
     """Raises InputError for options this machine cannot honour at all, before anything is loaded."""
-    attention.find_kernel(chosen.attention, comfy.model_management.get_torch_device())
+    device = comfy.model_management.get_torch_device()
+    options.check_device(chosen, device)
+    attention.check(chosen.attention, device)
 
 
 def load_diffusion(path: Path, chosen: LoadOptions, facts: ModelFacts, family: str = "wan") -> Loaded:
@@ -64,6 +88,12 @@ def load_diffusion(path: Path, chosen: LoadOptions, facts: ModelFacts, family: s
 
 
 def _load_model(path: Path, host_options: dict, facts: ModelFacts):
+    if path.is_dir():
+        return shards.load(str(path), host_options)
+    if gguf_file.is_gguf(path):
+        from . import gguf_model
+
+        return gguf_model.load_diffusion(path, host_options, facts.prefix)
     if facts.prefix != "diffusion_model.":
         return comfy.sd.load_diffusion_model(str(path), model_options=host_options)
     # The one prefix the host does not take off by itself.
@@ -88,12 +118,21 @@ def apply_shift(model, shift: float):
 def check_text_encoder(name: str, input_name: str = "text_encoder") -> Path:
     """The path of a UMT5 file the host can load; InputError when it is anything else."""
     path = find("text_encoders", name, input_name)
-    expect_text_encoder(read_header(path, input_name), input_name)
+    if gguf_file.is_gguf(path):
+        from . import gguf_model
+
+        gguf_model.check_text_encoder(path, input_name)
+    else:
+        expect_text_encoder(read_header(path, input_name), input_name)
     return path
 
 
 def load_text_encoder(path: Path):
     """CLIP: the UMT5 text encoder, as the host's CLIPLoader with type "wan" loads it."""
+    if gguf_file.is_gguf(path):
+        from . import gguf_model
+
+        return gguf_model.load_text_encoder(path)
     return comfy.sd.load_clip(
         ckpt_paths=[str(path)],
         embedding_directory=folder_paths.get_folder_paths("embeddings"),

@@ -6,26 +6,34 @@ Statistics first, then frames in chunks of any size::
     transfer = transfer.with_source(frames)            # every frame by the statistics of these
     frames = transfer.apply(frames, strength=0.8)
 
-Frames are [F, H, W, 3] in 0..1. They are matched one after the other, in float32 with float64 statistics, so
-beside the result this needs the memory of a few frames, not of a clip.
+Frames are [F, H, W, 3] in 0..1. They are matched in float32 with float64 statistics: on a GPU one after the other,
+on a CPU a few at a time, each by one thread. So beside the result this needs the memory of a few frames, not of a
+clip.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
+import numpy as np
 import torch
 
 from ..errors import InputError
 from . import color_hist, color_linear
+from .color_linear import Pixels
 
 # A transfer's map: pixels [N, 3], and where to write the result if it may choose.
-Map = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
-Pair = tuple[torch.Tensor, object]  # pixels of a frame, and the stage's statistics of its reference
+Map = Callable[[Pixels, "Pixels | None"], Pixels]
+
+_MOST_WORKERS = 4  # threads; with more, memory sets the pace
+_PIXELS_AT_ONCE = 1 << 22  # in all threads together, for the memory they need
 
 
 class Linear:
@@ -34,35 +42,39 @@ class Linear:
     def __init__(self, solve: Callable):
         self.solve = solve
 
-    def target(self, frames: Iterable[torch.Tensor], count: int) -> object:
+    def target(self, frames: Iterable[Pixels], count: int) -> object:
         """Statistics of the reference: ``count`` frames, each [N, 3], pooled."""
-        return reduce(add, (color_linear.moments(pixels) for pixels in frames))
+        return reduce(add, (self.measure(pixels, None) for pixels in frames))
 
-    def pooled(self, pairs: Iterable[Pair], target) -> Map:
-        """The map of all source frames in ``pairs`` together to ``target``."""
-        return self.solve(self.target((pixels for pixels, _ in pairs), 0), target)
+    def measure(self, pixels: Pixels, target) -> object:
+        """Statistics of a source frame; those of several frames can be added."""
+        return color_linear.moments(pixels)
 
-    def own(self, pixels: torch.Tensor, target, into: torch.Tensor | None = None) -> torch.Tensor:
+    def map(self, source, target) -> Map:
+        """The map to ``target`` for pixels whose statistics are ``source``."""
+        return self.solve(source, target)
+
+    def own(self, pixels: Pixels, target, into: Pixels | None = None) -> Pixels:
         """``pixels`` mapped by their own statistics."""
-        return self.pooled([(pixels, target)], target)(pixels, into)
+        return self.map(self.measure(pixels, target), target)(pixels, into)
 
 
 class Logarithmic(Linear):
     """Linear on the logarithms of cone responses."""
 
-    def target(self, frames, count):
-        return super().target((color_linear.log_lms(pixels) for pixels in frames), count)
+    def measure(self, pixels, target):
+        return color_linear.moments(color_linear.log_lms(pixels))
 
     def own(self, pixels, target, into=None):
         logarithms = color_linear.log_lms(pixels, into)
-        return self.solve(color_linear.moments(logarithms), target).back(logarithms)
+        return self.map(color_linear.moments(logarithms), target).back(logarithms)
 
 
 class Precise(Linear):
     """Linear with float64 pixels out, for a stage whose result is sorted: rounding must not change the order."""
 
-    def pooled(self, pairs, target):
-        affine = super().pooled(pairs, target)
+    def map(self, source, target):
+        affine = super().map(source, target)
         return lambda pixels, into=None: affine.precise(pixels)
 
 
@@ -72,36 +84,39 @@ class Aligned(Linear):
     def target(self, frames, count):
         return next(iter(frames))
 
-    def pooled(self, pairs, target):
-        joined = (torch.cat([pixels, at.to(pixels.device)], dim=1) for pixels, at in pairs)
-        return self.solve(reduce(add, (color_linear.moments(both) for both in joined)))
+    def measure(self, pixels, target):
+        return color_linear.moments(color_linear.side_by_side(pixels, target))
+
+    def map(self, source, target):
+        return self.solve(source)
 
 
 class Histogram:
-    """A stage that gives each channel the reference's distribution of values, as numbers of type ``kind``."""
+    """A stage that gives each channel the reference's distribution of values, as numbers of type ``kind``.
 
-    def __init__(self, kind: torch.dtype = torch.float32):
-        self.kind = kind
+    tolerance: how far a value may be from the definition's where a frame is matched by its own statistics.
+    """
+
+    def __init__(self, kind: type = np.float32, tolerance: float = color_hist.TOLERANCE):
+        self.kind, self.tolerance = kind, tolerance
 
     def target(self, frames, count):
         if count == 1:
             return color_hist.distribution(next(iter(frames)))
-        return self._count(frames).distribution()
+        return reduce(add, (color_hist.Counts.of(pixels) for pixels in frames)).distribution()
 
-    def pooled(self, pairs, target):
-        rows = color_hist.table(self._count(pixels for pixels, _ in pairs), target, self.kind)
-        return lambda pixels, into=None: color_hist.look_up(pixels, rows.to(pixels.device))
+    def measure(self, pixels, target):
+        return color_hist.Counts.of(pixels)
+
+    def map(self, source, target):
+        return color_hist.table(source, target, self.kind)
 
     def own(self, pixels, target, into=None):
-        return color_hist.match(pixels, target, self.kind)
-
-    @staticmethod
-    def _count(frames) -> color_hist.Counts:
-        return reduce(color_hist.Counts.add, frames, color_hist.Counts())
+        return color_hist.match(pixels, target, self.kind, self.tolerance, into if self.kind is np.float32 else None)
 
 
 _HM, _MKL = Histogram(), Linear(color_linear.mkl)
-_COMPOUND = (Histogram(torch.float64), Precise(color_linear.mkl), _HM)
+_COMPOUND = (Histogram(np.float64, 0.0), Precise(color_linear.mkl), _HM)
 METHODS = {
     "mkl": (_MKL,),
     "hm": (_HM,),
@@ -144,10 +159,11 @@ class ColorTransfer:
         """
         for chunk in chunks:
             self._check(chunk)
-        maps: list[Map] = []
+        frames = [frame for chunk in chunks for frame in chunk]
+        maps: tuple[Map, ...] = ()
         for stage, target in zip(METHODS[self.method], self.targets, strict=True):
-            maps.append(stage.pooled(self._pairs(chunks, tuple(maps), device), target))
-        return replace(self, maps=tuple(maps))
+            maps = (*maps, stage.map(self._pooled(frames, maps, device), target))
+        return replace(self, maps=maps)
 
     def apply(
         self,
@@ -160,23 +176,29 @@ class ColorTransfer:
         """``frames`` [F, H, W, 3] matched and clamped to 0..1, of the same type and on the same device.
 
         strength: 0 returns ``frames`` themselves, 1 the match, between a blend. first: the index of the first
-        frame, for chunks of a clip with a paired reference. device: where to work. progress: called per frame.
+        frame, for chunks of a clip with a paired reference. device: where to work. progress: called after each
+        frame by the thread that called this; what it raises ends the work.
         """
         self._check(frames)
         if not 0.0 <= strength <= 1.0:
             raise InputError("strength", f"{strength} is outside 0 to 1", "0 changes nothing, 1 matches fully.")
         if strength == 0:
             return frames
-        out = torch.empty_like(frames, memory_format=torch.contiguous_format)
-        with torch.no_grad():
-            for number, frame in enumerate(frames):
-                self._match(_pixels(frame, device), first + number, strength, out[number].view(-1, 3))
+        out = _room_for(frames)
+
+        def work(number: int) -> None:
+            self._match(frames[number], first + number, strength, out[number], device)
+
+        with closing(in_turn(work, len(frames), _workers(frames[0], device))) as done:
+            for _ in done:
                 if progress is not None:
                     progress()
         return out
 
-    def _match(self, pixels: torch.Tensor, index: int, strength: float, out: torch.Tensor) -> None:
-        into = out if out.dtype == pixels.dtype and out.device == pixels.device else None
+    def _match(self, frame: torch.Tensor, index: int, strength: float, out: torch.Tensor, device) -> None:
+        pixels = _pixels(frame, device)
+        direct = out.dtype == torch.float32 and out.device == (device or frame.device)
+        into = _pixels(out) if direct else color_linear.empty(pixels)
         matched = pixels
         if self.maps is None:
             for stage, target in zip(METHODS[self.method], self._targets_of(index), strict=True):
@@ -184,9 +206,24 @@ class ColorTransfer:
         else:
             for mapped in self.maps:
                 matched = mapped(matched, into)
-        for part in color_linear.blocks(pixels):
-            blend = matched[part] if strength == 1 else torch.lerp(pixels[part], matched[part], strength)
-            out[part] = blend.clamp(0.0, 1.0)
+        color_linear.blend(pixels, matched, strength, into)
+        if not direct:
+            out.copy_(torch.as_tensor(into).view_as(out))
+
+    def _pooled(self, frames: Sequence[torch.Tensor], maps: tuple[Map, ...], device) -> object:
+        """Statistics of all ``frames`` after ``maps``, for the stage that follows these."""
+        number = len(maps)
+        stage = METHODS[self.method][number]
+        by_frame = self.paired and isinstance(stage, Aligned)
+
+        def measure(index: int):
+            pixels = _pixels(frames[index], device)
+            for mapped in maps:
+                pixels = mapped(pixels, None)
+            return stage.measure(pixels, (self._targets_of(index) if by_frame else self.targets)[number])
+
+        with closing(in_turn(measure, len(frames), _workers(frames[0], device))) as found:
+            return reduce(add, found)
 
     def _targets(self, indices: Sequence[int]) -> tuple:
         """By stage, the statistics of these frames of the reference together."""
@@ -205,16 +242,6 @@ class ColorTransfer:
             problem = f"it has {len(self.reference)} frames, frame {index} was asked for"
             raise InputError("reference", problem, "Give as many reference frames as images, or one.")
         return self._targets([index])
-
-    def _pairs(self, chunks: Sequence[torch.Tensor], maps: tuple[Map, ...], device) -> Iterator[Pair]:
-        """Every source frame after the stages fitted so far, with what it is matched to if that is by frame."""
-        aligned = self.paired and self.method == "mvgd-aligned"
-        with torch.no_grad():
-            for index, frame in enumerate(frame for chunk in chunks for frame in chunk):
-                pixels = _pixels(frame, device)
-                for mapped in maps:
-                    pixels = mapped(pixels, None)
-                yield pixels, (self._targets_of(index) if aligned else self.targets)[0]
 
     def _check(self, frames: torch.Tensor) -> None:
         check_frames(frames, "image")
@@ -246,6 +273,42 @@ def check_frames(frames: torch.Tensor, name: str) -> None:
         raise InputError(name, f"the values run from {low:g} to {high:g}", remedy)
 
 
-def _pixels(frame: torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
-    """[N, 3] float32 on ``device``: a view of ``frame`` [H, W, 3] where it can be one, so never to be written to."""
-    return frame.detach().to(device=device, dtype=torch.float32).reshape(-1, 3)
+def in_turn(work: Callable, count: int, workers: int) -> Iterator:
+    """Yields work(0) .. work(count - 1) in this order, done by ``workers`` threads that are hardly ahead of the caller.
+
+    0 threads: done by the caller. Close it to end the work early: what has begun is waited for, nothing else begins.
+    """
+    work = torch.inference_mode()(work)  # which tensors of a host may be written to is a matter of the thread
+    if workers == 0:
+        yield from map(work, range(count))
+        return
+    pool, begun = ThreadPoolExecutor(workers), deque()
+    try:
+        for index in range(count):
+            begun.append(pool.submit(work, index))
+            if len(begun) > workers:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _workers(frame: torch.Tensor, device: torch.device | None) -> int:
+    """How many threads share the frames: on a CPU as many as torch may use, a GPU is kept busy by the caller."""
+    if (device or frame.device).type != "cpu":
+        return 0
+    return max(1, min(torch.get_num_threads(), _MOST_WORKERS, _PIXELS_AT_ONCE // (frame.numel() // 3)))
+
+
+def _room_for(frames: torch.Tensor) -> torch.Tensor:
+    """Contiguous memory for a result like ``frames``."""
+    if frames.dtype == torch.float32 and frames.device.type == "cpu":
+        return torch.from_numpy(np.empty(frames.shape, np.float32))  # numpy asks the system for large pages
+    return torch.empty_like(frames, memory_format=torch.contiguous_format)
+
+
+def _pixels(frame: torch.Tensor, device: torch.device | None = None) -> Pixels:
+    """[N, 3] float32 where ``device`` is: a view of ``frame`` [H, W, 3] where it can be one, so not to be written to."""
+    pixels = frame.detach().to(device=device, dtype=torch.float32).reshape(-1, 3)
+    return pixels.numpy() if pixels.device.type == "cpu" else pixels

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from datetime import datetime
 from functools import cache
@@ -74,9 +75,15 @@ def sidecar(prompt: dict | None, extra_pnginfo: dict | None, facts: dict) -> dic
 
 
 def write_sidecar(path: Path, content: dict) -> None:
-    """Writes the JSON; never over an existing file."""
-    with path.open("x", encoding="utf-8") as file:
-        file.write(dump(content, indent=2))
+    """Writes the JSON, whole or not at all; never over an existing file."""
+    if path.exists():
+        raise FileExistsError(path)
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    try:
+        part.write_text(dump(content, indent=2), encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def dump(value, indent: int | None = None) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
+from .. import places
 from ..errors import InputError
+from . import unfinished
 
 _REMEDY = "Give a name inside ComfyUI's output folder, like i2v/my_video."
 # Windows refuses these in names, and "a:b" would write into a hidden stream of the file "a".
@@ -31,16 +34,18 @@ def reserve(prefix: str, extension: str, size: tuple[int, int] = (0, 0)) -> Rese
     """Holds ``<prefix>_<YYYYMMDD>_<HHMMSS>.<extension>`` in the output folder; ``_2``, ``_3`` where taken.
 
     ``size`` is (width, height), for the host's %width% and %height%. Raises InputError for a prefix that
-    leads out of the output folder or cannot be written.
+    leads out of the output folder or cannot be written. Clears, on the way, what killed runs left of theirs.
     """
     import folder_paths  # here, so that all else in this module works without the host
 
     output = folder_paths.get_output_directory()
     clean = check_prefix(dated(prefix, datetime.now()))
     check_inside(Path(output), clean)
+    notes = places.private("saving")
+    unfinished.clear(notes)
     try:
         folder, stem, _, subfolder, _ = folder_paths.get_save_image_path(clean, output, *size)
-        path = claim(Path(folder), stem, extension, datetime.now())
+        path = claim(Path(folder), stem, extension, datetime.now(), lambda path: unfinished.note(notes, path))
     except OSError as error:
         raise InputError("filename_prefix", f"{prefix!r} cannot be written ({error})", _REMEDY) from error
     return Reserved(path, subfolder, path.name)
@@ -87,10 +92,12 @@ def check_inside(output: Path, prefix: str) -> None:
         raise InputError("filename_prefix", f"{prefix!r} leads out of the output folder, to {folder}", _REMEDY)
 
 
-def claim(folder: Path, stem: str, extension: str, now: datetime) -> Path:
+def claim(
+    folder: Path, stem: str, extension: str, now: datetime, before: Callable[[Path], None] = lambda path: None
+) -> Path:
     """Makes an empty file under the first free name: none of that stem exists, with whatever ending.
 
-    Created exclusively, so of two processes only one gets a name.
+    Created exclusively, so of two processes only one gets a name. ``before(path)`` is called just before.
     """
     stamped = f"{stem}_{now:%Y%m%d_%H%M%S}"
     number = 1
@@ -100,6 +107,7 @@ def claim(folder: Path, stem: str, extension: str, now: datetime) -> Path:
         if any(other.stem == name for other in folder.iterdir()):
             continue
         path = folder / f"{name}.{extension}"
+        before(path)
         try:
             path.open("xb").close()
         except FileExistsError:

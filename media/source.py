@@ -15,16 +15,21 @@ def read_frames(path: Path, batch: int = 8) -> Iterator[torch.Tensor]:
     held = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0) if container.streams.video else ():
-            # PyAV 14 takes every file for BT.601 unless it is told otherwise; newer ones obey the tag.
-            matrix = {"src_colorspace": "ITU709", "dst_colorspace": "DEFAULT"} if frame.colorspace == 1 else {}
-            pixels = frame.reformat(format="rgb24", **matrix).to_ndarray()
-            turns = round(getattr(frame, "rotation", 0) / 90)
-            held.append(torch.from_numpy(np.rot90(pixels, turns).copy()).float() / 255)
+            held.append(picture(frame))
             if len(held) == batch:
                 yield torch.stack(held)
                 held = []
     if held:
         yield torch.stack(held)
+
+
+def picture(frame: av.VideoFrame) -> torch.Tensor:
+    """One decoded frame as [H,W,3], float32, 0..1, turned as the file asks for."""
+    # PyAV 14 takes every file for BT.601 unless it is told otherwise; newer ones obey the tag.
+    matrix = {"src_colorspace": "ITU709", "dst_colorspace": "DEFAULT"} if frame.colorspace == 1 else {}
+    pixels = frame.reformat(format="rgb24", **matrix).to_ndarray()
+    turns = round(getattr(frame, "rotation", 0) / 90)
+    return torch.from_numpy(np.rot90(pixels, turns).copy()).float() / 255
 
 
 def read_audio(path: Path) -> dict | None:

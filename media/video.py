@@ -25,6 +25,10 @@ _BT709, _LIMITED = 1, 1  # AVCOL_SPC_BT709 = AVCOL_PRI_BT709 = AVCOL_TRC_BT709, 
 # use_metadata_tags keeps keys such as "workflow"; faststart puts them at the head, where ComfyUI's page reads
 # them: it looks at the first 64 MiB of a dropped file and no further.
 _MOVFLAGS = "use_metadata_tags+faststart"
+# The same frames must give the same file: a window made again has to equal the one that was lost. Left alone, x264
+# takes approximations that differ by processor, and where it finds AVX-512 its look-ahead (mbtree) differs from run
+# to run, in small pictures above all. This switch costs no time that could be measured.
+_X264 = {"preset": "medium", "x264-params": "cpu-independent=1"}
 
 
 def check_fps(fps: float | Fraction) -> Fraction:
@@ -114,6 +118,12 @@ def check_range(frames: torch.Tensor, first: int = 0) -> None:
         )
 
 
+def mp4_options(fps: Fraction) -> dict[str, str]:
+    """Tags at the head, and a clock in which every frame's time is exact; the default, 1 ms, cuts the end."""
+    ticks = fps.numerator * math.ceil(1000 / fps.numerator)
+    return {"movflags": _MOVFLAGS, "movie_timescale": str(ticks)}
+
+
 class VideoWriter:
     """Streams RGB frames into an MP4: H.264, yuv420p, BT.709 limited range, constant rate, sound as AAC.
 
@@ -197,11 +207,9 @@ class VideoWriter:
             raise InputError("images", f"frame {self.frames} is {sizes}", remedy)
 
     def _open(self) -> None:
-        self._container = av.open(str(self.part), mode="w", format="mp4", options=self._options())
+        self._container = av.open(str(self.part), mode="w", format="mp4", options=mp4_options(self.fps))
         self._container.metadata.update(self.metadata)
-        stream = self._container.add_stream(
-            "libx264", rate=self.fps, options={"crf": str(self.crf), "preset": "medium"}
-        )
+        stream = self._container.add_stream("libx264", rate=self.fps, options={"crf": str(self.crf), **_X264})
         stream.width, stream.height = self.size
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
@@ -210,11 +218,6 @@ class VideoWriter:
         self._video = stream
         if self.audio is not None:
             self._sound = Soundtrack(self._container, *self.audio)
-
-    def _options(self) -> dict[str, str]:
-        """A clock for the whole file in which every frame's time is exact; the default, 1 ms, cuts the end."""
-        ticks = self.fps.numerator * math.ceil(1000 / self.fps.numerator)
-        return {"movflags": _MOVFLAGS, "movie_timescale": str(ticks)}
 
     def _encode(self, planes) -> None:
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")

@@ -7,15 +7,38 @@ from comfy_api.latest import ComfyExtension
 
 def node_list() -> list[type]:
     """Every node class of the pack, in the order the menus show them."""
-    from . import color, keyframes, loading, output, prompt, sampling, size, solvers
+    from . import (
+        animating,
+        color,
+        guiding,
+        hardware,
+        keyframes,
+        loading,
+        loras,
+        output,
+        prompt,
+        sampling,
+        sections,
+        size,
+        solvers,
+        talking,
+        windows,
+    )
 
     return [
         *loading.NODES,
+        *loras.NODES,
+        *hardware.NODES,
         *prompt.NODES,
         *keyframes.NODES,
         *size.NODES,
+        *sections.NODES,
+        *talking.NODES,
+        *animating.NODES,
         *sampling.NODES,
+        *guiding.NODES,
         *solvers.NODES,
+        *windows.NODES,
         *color.NODES,
         *output.NODES,
     ]

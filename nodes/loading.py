@@ -1,11 +1,11 @@
-"""Loaders: AniSora's expert pair, Phr00t's all-in-one files, and any Wan model."""
+"""Loaders: AniSora's expert pair, Phr00t's all-in-one files, any Wan model, and InfiniteTalk on top of one."""
 
 from __future__ import annotations
 
 from comfy_api.latest import io
 
 from .. import compat
-from ..loaders import experts, options, phr00t, wan
+from ..loaders import attention, experts, options, phr00t, talk, wan
 from ..loaders.options import LoadOptions
 from .report import Report
 
@@ -31,11 +31,13 @@ def _option_inputs() -> list:
             "already keeps its own types.",
         ),
         io.Combo.Input(
-            "attention", options=list(options.ATTENTIONS), default="auto",
+            "attention", options=list(attention.names()), default="auto",
             tooltip="The attention kernel of this model alone. auto: the host's choice. sdpa: PyTorch's. sageattn: "
-            "SageAttention, if installed (faster, slightly inexact). sageattn_3_fp8: no kernel of that name exists "
-            "upstream; it means SageAttention 2's kernel with fp8 values (RTX 40 series or newer). What is not "
-            "installed is an error, never a silent replacement.",
+            "SageAttention (faster, slightly inexact). sageattn_3_fp8: no kernel of that name exists upstream; it means "
+            "SageAttention 2's kernel with fp8 values (RTX 40 series or newer). sage3: SageAttention 3 (4 bit, RTX 50 "
+            "series). flash: FlashAttention 2. xformers, sub_quad, split: the host's. The kernel is tried with a small "
+            "call before the model is loaded: what is not installed or does not work is an error, never a silent "
+            "replacement. Hardware Preset lists what this machine has.",
         ),
     ]  # fmt: skip
 
@@ -70,13 +72,14 @@ class AniSoraLoader(io.ComfyNode):
             search_aliases=["AniSoraLoader", "anisora", "wan 2.2 experts", "high noise low noise"],
             inputs=[
                 io.Combo.Input("high_noise_model", options=models,
-                               tooltip="The high-noise expert, from models/diffusion_models; the only file of V3 "
-                               "and V3.1."),
+                               tooltip="The high-noise expert, .safetensors or .gguf, from models/diffusion_models; "
+                               "the only file of V3 and V3.1."),
                 io.Combo.Input("low_noise_model", options=[NONE, *models],
                                tooltip="The low-noise expert of the same release; none for V3 and V3.1, which have "
                                "one expert: both outputs are then that model."),
                 io.Combo.Input("text_encoder", options=wan.list_files("text_encoders"),
-                               tooltip="UMT5 XXL as ComfyUI has it, from models/text_encoders."),
+                               tooltip="UMT5 XXL as ComfyUI has it, or as a .gguf file with its tokenizer, from "
+                               "models/text_encoders."),
                 io.Combo.Input("vae", options=wan.list_files("vae"),
                                tooltip="The Wan 2.1 VAE (16 channels), from models/vae."),
                 *_option_inputs(),
@@ -142,7 +145,7 @@ class WanModelLoader(io.ComfyNode):
             search_aliases=["WanModelLoader", "wan model", "load diffusion model", "unet loader"],
             inputs=[
                 io.Combo.Input("model", options=wan.list_files("diffusion_models"),
-                               tooltip="A Wan 2.1 or 2.2 model (I2V, T2V, VACE, Animate), from "
+                               tooltip="A Wan 2.1 or 2.2 model (I2V, T2V, VACE, Animate), .safetensors or .gguf, from "
                                "models/diffusion_models."),
                 *_option_inputs(),
                 _shift_input(),
@@ -163,4 +166,32 @@ class WanModelLoader(io.ComfyNode):
         return io.NodeOutput(wan.apply_shift(loaded.model, shift), ui=_report(cls, notes))
 
 
-NODES = [AniSoraLoader, Phr00tLoader, WanModelLoader]
+class InfiniteTalkLoader(io.ComfyNode):
+    """InfiniteTalk's audio layers on a Wan 2.1 I2V model."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return compat.schema(
+            node_id="GengaInfiniteTalkLoader", display_name="InfiniteTalk Loader", category=CATEGORY,
+            description="Puts InfiniteTalk's audio layers, Single or Multi, on a Wan 2.1 I2V model: a MODEL that follows "
+            "the sound of InfiniteTalk Window, and is the model it was without any. LoRAs may stand before or behind.",
+            search_aliases=["InfiniteTalkLoader", "infinitetalk", "multitalk", "lip sync", "talking head"],
+            inputs=[
+                io.Model.Input("model", tooltip="A Wan 2.1 I2V 14B model (480p or 720p) from any loader, with LoRAs or "
+                               "without. Wan 2.2 models are not what InfiniteTalk was trained on."),
+                io.Combo.Input("infinitetalk_model", options=talk.list_files(),
+                               tooltip="InfiniteTalk weights from models/model_patches or models/diffusion_models, "
+                               "fp16 or fp8: Single for one speaker, Multi for two. A Wan model with them merged in "
+                               "works too: its audio layers are taken. Files named so stand first in the list."),
+            ],
+            outputs=[io.Model.Output(display_name="MODEL")],
+            hidden=_HIDDEN,
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, model, infinitetalk_model) -> io.NodeOutput:
+        patched, notes = talk.load(model, infinitetalk_model)
+        return io.NodeOutput(patched, ui=_report(cls, notes, infinitetalk_loaded=infinitetalk_model))
+
+
+NODES = [AniSoraLoader, Phr00tLoader, WanModelLoader, InfiniteTalkLoader]

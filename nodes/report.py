@@ -25,10 +25,17 @@ class Report:
         """Shows ``text`` on the node now, logs it, and keeps it for the history."""
         self.lines.append(text)
         logging.info("[Genga] %s: %s", self.name, text)
+        self._show(self.lines)
+
+    def hint(self, text: str) -> None:
+        """Shows ``text`` on the node under what was said, until the next word: how far a long run is."""
+        self._show([*self.lines, text])
+
+    def _show(self, lines: list[str]) -> None:
         server = getattr(sys.modules.get("server"), "PromptServer", None)
         instance = getattr(server, "instance", None)
         if instance is not None and self.node_id is not None:
-            instance.send_progress_text("\n".join(self.lines), self.node_id)
+            instance.send_progress_text("\n".join(lines), self.node_id)
 
     def fact(self, /, **facts) -> None:
         """Files ``facts`` for the metadata of a video saved downstream."""

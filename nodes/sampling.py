@@ -12,7 +12,7 @@ from .. import compat
 from ..conditioning import attach
 from ..errors import InputError
 from ..loaders import guard
-from ..samplers import checks, experts, noise, registry, solvers
+from ..samplers import checks, experts, nag, noise, registry, solvers
 from .report import Report
 
 ANISORA_STEPS = 8
@@ -65,7 +65,7 @@ def _guider(report: Report, high, low, positive, negative, cfg_high: float, cfg_
         cfg = cfg_low if plain[0] else cfg_high
         raise InputError("negative", f"nothing is wired and CFG is {cfg:g}", "Wire a negative prompt, or set CFG to 1.")
     if negative is not None and all(plain):
-        report.say("CFG is 1, so the host ignores the negative prompt.")
+        report.say(f"CFG is 1, so the host ignores the negative prompt. {nag.hint(high, low)}")
     guider = experts.ExpertGuider(high, low, boundary)
     guider.set_conds(positive, negative)
     guider.set_cfg(cfg_high, cfg_low)

@@ -21,12 +21,13 @@ if not __package__:  # run as a script: make the relative imports work
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     __package__ = "tiny"
 
-from . import all_in_one, clip_vision, text, vae, wan
+from . import all_in_one, animate, audio_encoder, clip_vision, talk, text, vae, wan
 
 I2V_HIGH = "wan2.2_i2v_high_noise_14B_fp16.safetensors"
 I2V_LOW = "wan2.2_i2v_low_noise_14B_fp16.safetensors"
 I2V_21 = "wan2.1_i2v_480p_14B_fp16.safetensors"
 T2V = "wan2.1_t2v_14B_fp16.safetensors"
+ANIMATE = "Wan2_2-Animate-14B_fp16.safetensors"
 VACE = "wan2.1_vace_14B_fp16.safetensors"
 AIO_I2V = "wan2.2-i2v-rapid-aio-v10.safetensors"
 AIO_T2V = "wan2.2-t2v-rapid-aio-v10.safetensors"
@@ -34,6 +35,9 @@ AIO_MEGA = "wan2.2-rapid-mega-aio-v12.safetensors"
 VAE = "wan_2.1_vae.safetensors"
 TEXT = "umt5_xxl_fp16.safetensors"
 CLIP_VISION = "clip_vision_h.safetensors"
+TALK_SINGLE = "wan2.1_infiniteTalk_single_fp16.safetensors"
+TALK_MULTI = "wan2.1_infiniteTalk_multi_fp16.safetensors"
+AUDIO_ENCODER = "wav2vec2-chinese-base_fp16.safetensors"
 
 HOST_PACK = Path(__file__).resolve().parent / "host_pack"
 
@@ -57,12 +61,16 @@ FILES = (
     TinyFile("diffusion_models", I2V_21, lambda: wan.weights("i2v_clip", seed=3)),
     TinyFile("diffusion_models", T2V, lambda: wan.weights("t2v", seed=4)),
     TinyFile("diffusion_models", VACE, lambda: wan.weights("vace", seed=5)),
+    TinyFile("diffusion_models", ANIMATE, lambda: animate.weights(seed=20)),
     TinyFile("checkpoints", AIO_I2V, lambda: all_in_one.weights("i2v", seed=6)),
     TinyFile("checkpoints", AIO_T2V, lambda: all_in_one.weights("t2v", seed=7)),
     TinyFile("checkpoints", AIO_MEGA, lambda: all_in_one.weights("vace", seed=8)),
     TinyFile("vae", VAE, lambda: vae.weights()),
     TinyFile("text_encoders", TEXT, lambda: text.weights()),
     TinyFile("clip_vision", CLIP_VISION, lambda: clip_vision.weights()),
+    TinyFile("model_patches", TALK_SINGLE, lambda: talk.weights(seed=30)),
+    TinyFile("model_patches", TALK_MULTI, lambda: talk.weights(seed=31)),
+    TinyFile("audio_encoders", AUDIO_ENCODER, lambda: audio_encoder.weights()),
 )
 
 

@@ -27,7 +27,7 @@ def weights(kind: str, seed: int) -> dict[str, torch.Tensor]:
     return flow.teach(fill(shapes(kind), seed), kind)
 
 
-def shapes(kind: str) -> Shapes:
+def shapes(kind: str, layers: int = LAYERS) -> Shapes:
     """Name -> shape of one kind of IN_DIM."""
     table: Shapes = {}
     _patch(table, "patch_embedding", IN_DIM[kind])
@@ -36,7 +36,7 @@ def shapes(kind: str) -> Shapes:
     linear(table, "time_embedding.0", DIM, FREQ_DIM)
     linear(table, "time_embedding.2", DIM, DIM)
     linear(table, "time_projection.1", DIM * 6, DIM)
-    for i in range(LAYERS):
+    for i in range(layers):
         _block(table, f"blocks.{i}", clip=kind == "i2v_clip")
     linear(table, "head.head", LATENT * 4, DIM)
     table["head.modulation"] = (1, 2, DIM)

@@ -151,6 +151,12 @@ class Server:
             self.process.wait()
         self.process = None
 
+    def kill(self) -> None:
+        """Ends it at once, without a chance to tidy up: SIGKILL, or what Windows has for it."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
     def log_text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
@@ -179,13 +185,17 @@ class Server:
 
     def queue(self, prompt: dict, extra_data: dict | None = None, timeout: float = 300) -> dict:
         """Runs an API prompt to its end and returns its history entry. Raises Refused or Failed."""
-        answer = self.post("/prompt", {"prompt": prompt, "extra_data": extra_data or {}})
-        if "prompt_id" not in answer or answer.get("node_errors"):
-            raise Refused(answer)
-        history = self._finished(answer["prompt_id"], timeout)
+        history = self.finished(self.begin(prompt, extra_data), timeout)
         if history["status"]["status_str"] != "success":
             raise Failed(history)
         return history
+
+    def begin(self, prompt: dict, extra_data: dict | None = None) -> str:
+        """Queues an API prompt and returns its id, without waiting. Raises Refused."""
+        answer = self.post("/prompt", {"prompt": prompt, "extra_data": extra_data or {}})
+        if "prompt_id" not in answer or answer.get("node_errors"):
+            raise Refused(answer)
+        return answer["prompt_id"]
 
     def refused(self, prompt: dict) -> dict:
         """The JSON with which the host refuses ``prompt``; a prompt that it takes is an AssertionError."""
@@ -203,7 +213,8 @@ class Server:
             return str(error)
         raise AssertionError("the prompt ran without an error")
 
-    def _finished(self, prompt_id: str, timeout: float) -> dict:
+    def finished(self, prompt_id: str, timeout: float = 300) -> dict:
+        """The history entry of a queued prompt, once it has ended, however it has."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             history = self.get(f"/history/{prompt_id}").get(prompt_id)

@@ -21,6 +21,10 @@ def stand_ins(files) -> dict[str, str]:
         "wan_2.1_vae.safetensors": files.VAE,
         "clip_vision_h.safetensors": files.CLIP_VISION,
         "wan2.2-rapid-mega-aio-v12.safetensors": files.AIO_MEGA,
+        "wan2.1_infiniteTalk_single_fp16.safetensors": files.TALK_SINGLE,
+        "wan2.1_infiniteTalk_multi_fp16.safetensors": files.TALK_MULTI,
+        "wan2.2_animate_14B_bf16.safetensors": files.ANIMATE,
+        "wav2vec2-chinese-base_fp16.safetensors": files.AUDIO_ENCODER,
     }
 
 
@@ -29,16 +33,17 @@ def load(name: str) -> dict:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def ready(name: str, models: dict[str, str], pictures: list[str], mask: str = "mask.png") -> dict:
-    """The workflow with the names of models and pictures exchanged; pictures go to the LoadImage nodes in order."""
+def ready(name: str, models: dict[str, str], pictures: list[str], masks: tuple[str, ...] = ("mask.png",)) -> dict:
+    """The workflow with the names of models and pictures exchanged; pictures go to the LoadImage nodes in order,
+    masks to the LoadImageMask nodes."""
     workflow = load(name)
-    left = iter(pictures)
+    left, left_masks = iter(pictures), iter(masks)
     for node in workflow["nodes"]:
         values = node["widgets_values"]
         if node["type"] == "LoadImage":
             values[0] = next(left)
         elif node["type"] == "LoadImageMask":
-            values[0] = mask
+            values[0] = next(left_masks)
         else:
             node["widgets_values"] = [models.get(v, v) if isinstance(v, str) else v for v in values]
     return workflow

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import torch
 from genga.errors import InputError
 from genga.media import color_hist, color_linear
-from genga.media.color import METHODS, ColorTransfer
+from genga.media.color import METHODS, ColorTransfer, in_turn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,8 +145,6 @@ def test_odd_pictures_are_defined_and_left_alone(data, statistics, strength):
     method = data.draw(st.sampled_from(sorted(METHODS)))
     if method == "mvgd-aligned":
         reference = data.draw(pictures(size=source.shape[1:3]))
-    if statistics == "uniform" and method.startswith("hm") and data.draw(st.integers(0, 9)):
-        statistics = "per_frame"  # the pooled table takes a tenth of a second, whatever the size
     before = source.clone(), reference.clone()
     transfer = ColorTransfer.fit(reference, method, paired=len(reference) == len(source) > 1)
     if statistics == "uniform":
@@ -162,7 +162,8 @@ def test_a_flat_frame_becomes_the_references_mean(method, level):
     matched = ColorTransfer.fit(reference, method).apply(torch.full((1, 8, 8, 3), level))
     wanted = reference.mean((0, 1, 2))
     if method == "reinhard":  # its mean is that of logarithms
-        wanted = color_linear.log_lms(reference.reshape(-1, 3)).mean(0).exp() @ color_linear._FROM_LMS.float().T
+        logarithms = color_linear.log_lms(reference.reshape(-1, 3).numpy())
+        wanted = torch.from_numpy(np.exp(logarithms.mean(0)) @ color_linear._FROM_LMS.T).float()
     assert torch.allclose(matched, wanted.expand_as(matched), atol=1e-5)
 
 
@@ -210,6 +211,17 @@ def test_uniform_keeps_the_differences_between_frames():
     assert torch.allclose(uniform.mean((0, 1, 2)), reference.mean((0, 1, 2)), atol=1e-3)
 
 
+def test_values_beyond_those_counted_go_to_the_ends():
+    source = torch.cat([0.4 + 0.2 * noise(16, 16, 1), noise(16, 16, 2)])
+    reference = 0.3 + 0.4 * noise(16, 16, 3)
+    matched = ColorTransfer.fit(reference, "hm").with_source(source[:1]).apply(source)[1]
+    for channel in range(3):
+        inside, wanted = source[0, ..., channel], reference[..., channel]
+        outside, found = source[1, ..., channel], matched[..., channel]
+        assert (found[outside < inside.min() - 1e-5] == wanted.min()).all()
+        assert (found[outside > inside.max() + 1e-5] == wanted.max()).all()
+
+
 def test_a_paired_reference_gives_each_frame_its_own():
     source, references = photo(24, 24, 1, frames=3), photo(20, 20, 2, frames=3)
     for method in ("mkl", "hm"):
@@ -241,28 +253,186 @@ def test_half_precision_and_other_layouts():
     assert torch.equal(transfer.apply(sliced), transfer.apply(sliced.contiguous()))
 
 
+# Pixels are numpy on a CPU and tensors on a GPU; the way of tensors can be tried without a GPU.
+
+
 @pytest.mark.parametrize("kind", ["photo", "8 bit"])
 @pytest.mark.parametrize("precise", [False, True])
 def test_the_way_of_a_gpu_ranks_as_the_way_of_a_cpu(kind, precise):
     source, reference = PICTURES[kind]
     pixels = source.reshape(-1, 3).to(torch.float64 if precise else torch.float32)
-    target = color_hist.distribution(reference.reshape(-1, 3))
-    values = torch.from_numpy(target.by_rank(len(pixels))).float()
-    assert torch.equal(color_hist.match_on_device(pixels, values), color_hist.match(pixels, target))
+    target = color_hist.distribution(reference.reshape(-1, 3).numpy())
+    by_cpu = color_hist.match(pixels.numpy(), target)
+    assert np.array_equal(color_hist.match(pixels, target).numpy(), by_cpu)
+    counts = [color_hist.Counts.of(each) for each in (pixels, pixels.numpy())]
+    assert counts[0].first == counts[1].first and np.array_equal(counts[0].counts, counts[1].counts)
+    table = color_hist.table(counts[0], target)
+    wider = pixels * 1.5 - 0.25
+    assert np.array_equal(table(wider).numpy(), table(wider.numpy()))
 
 
-def test_the_matrix_of_a_gpu_is_that_of_a_cpu():
-    pixels = noise(37, 11, 1).reshape(-1, 3)
-    affine = color_linear.Affine(noise(3, 1, 2)[0, :, 0].double(), torch.tensor([0.1, -0.2, 0.3]).double())
-    assert torch.allclose(affine(pixels), affine.precise(pixels).float(), atol=1e-6)
-    assert torch.allclose(affine(pixels).double(), pixels.double() @ affine.matrix.T + affine.offset, atol=1e-6)
+@pytest.mark.parametrize("count", [1, 31, 407, 70001])
+def test_the_arithmetic_of_a_gpu_is_that_of_a_cpu(count):
+    pixels = noise(count, 1, 1).reshape(-1, 3)
+    matrix, offset = noise(3, 1, 2)[0, :, 0].double().numpy(), np.array([0.1, -0.2, 0.3])
+    affine = color_linear.Affine(matrix, offset)
+    by_cpu = affine(pixels.numpy())
+    assert np.abs(by_cpu - (pixels.double().numpy() @ matrix.T + offset)).max() < 1e-6
+    assert np.abs(affine(pixels).numpy() - by_cpu).max() < 1e-6
+    assert np.array_equal(affine.precise(pixels).numpy(), affine.precise(pixels.numpy()))
+    found = [color_linear.moments(each) for each in (pixels, pixels.numpy())]
+    assert np.allclose(found[0].mean, found[1].mean, rtol=1e-12)
+    assert np.allclose(found[0].scatter, found[1].scatter, rtol=1e-9, atol=1e-12)
+    dark = pixels - 0.1
+    assert np.abs(color_linear.log_lms(dark).numpy() - color_linear.log_lms(dark.numpy())).max() < 1e-5
+    back = color_linear.LogAffine(color_linear.Affine(np.eye(3) * 0.9, offset))
+    assert np.abs(back(dark).numpy() - back(dark.numpy())).max() < 1e-5
+    for strength in (1.0, 0.3):
+        out = torch.empty_like(pixels), np.empty_like(by_cpu)
+        color_linear.blend(pixels, affine(pixels), strength, out[0])
+        color_linear.blend(pixels.numpy(), by_cpu, strength, out[1])
+        assert np.abs(out[0].numpy() - out[1]).max() < 1e-6
 
 
-def test_moments_of_many_blocks():
-    pixels = noise(1, 70001, 1).reshape(-1, 3) * 1e-3 + 0.9
+@pytest.mark.parametrize("first", [0.9, 0.0])
+@pytest.mark.parametrize("count", [1, 2, 40, 8192, 8193, 70001])
+def test_moments_of_many_blocks(count, first):
+    pixels = (noise(1, count, 1).reshape(-1, 3) * 1e-3 + 0.9).numpy()
+    pixels[0] = first
     found = color_linear.moments(pixels)
-    assert torch.allclose(found.mean, pixels.double().mean(0), atol=1e-12)
-    assert torch.allclose(found.covariance, pixels.double().T.cov(), rtol=1e-6, atol=0)
+    wide = torch.from_numpy(pixels).double()
+    deviations = wide - wide.mean(0)
+    assert np.allclose(found.mean, wide.mean(0).numpy(), rtol=0, atol=1e-12)
+    assert np.allclose(found.scatter, (deviations.T @ deviations).numpy(), rtol=1e-6, atol=1e-15 * count)
+    assert np.allclose(found.covariance, np.cov(wide.numpy().T) if count > 1 else 0.0, rtol=1e-6, atol=1e-15)
+
+
+# hm counts the pixels of larger pictures in bins instead of sorting them.
+WIDE = {
+    "photo": (photo(200, 300, 1), photo(150, 200, 2)),
+    "8 bit to photo": (eight_bit(photo(200, 300, 3)), photo(150, 200, 4)),
+    "photo to 8 bit": (photo(200, 300, 5), eight_bit(photo(150, 200, 6))),
+    "gap": (photo(200, 300, 7), (photo(150, 200, 8) > 0.5) * 0.6 + 0.1 * noise(150, 200, 9)),
+    "dark": (photo(200, 300, 10) ** 4 * 0.05, photo(150, 200, 11)),
+    "one bright": (torch.cat([photo(200, 299, 12) * 0.02, torch.ones(1, 200, 1, 3)], dim=2), photo(150, 200, 13)),
+    "outside": (photo(200, 300, 14) * 2 - 0.5, photo(150, 200, 15)),
+    "flat": (torch.full((1, 200, 300, 3), 0.3), photo(150, 200, 16)),
+    "faint": (0.5 + 1e-6 * noise(200, 300, 17), photo(150, 200, 18)),
+}
+
+
+LEVEL = ("flat", "faint")  # of these color-matcher's mkl divides rounding by rounding
+
+
+@pytest.mark.parametrize(
+    "kind, method", [(kind, "hm") for kind in WIDE] + [(kind, "hm-mkl-hm") for kind in WIDE if kind not in LEVEL]
+)
+def test_hm_by_bins_equals_color_matcher(kind, method):
+    source, reference = WIDE[kind]
+    ours = ColorTransfer.fit(reference, method).apply(source)[0].numpy()
+    assert np.abs(ours - theirs(method, source, reference)).max() < TOLERANCE
+
+
+@st.composite
+def columns(draw):
+    """Values of every density: noise, few levels, clusters a hair apart, and far ends."""
+    seed, count = draw(st.integers(0, 2**16)), draw(st.integers(1, 400))
+    values = np.random.default_rng(seed).random(count)
+    for low, high, kind in draw(
+        st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400), st.sampled_from("lcfe")), max_size=4)
+    ):
+        part = values[low:high]
+        if kind == "l":
+            part[:] = np.round(part * 7) / 7
+        elif kind == "c":
+            part[:] = 0.5 + part * 1e-7
+        elif kind == "f":
+            part[:] = part * 1e-4
+        else:
+            part[:] = part * 2 - 0.5
+    return values
+
+
+@settings(max_examples=100, deadline=None)
+@given(column=columns(), reference=columns(), kind=st.sampled_from([np.float32, np.float64]))
+def test_bins_are_within_the_tolerance_of_sorting(column, reference, kind):
+    column = column.astype(np.float32).astype(kind)
+    target = color_hist.distribution(np.repeat(reference[:, None].astype(np.float32), 3, axis=1))
+    values = target.by_rank(len(column))[0]
+    exact, found = values[color_hist._ranks(column)], np.empty(len(column))
+    color_hist._match_by_bins(column, values, color_hist.TOLERANCE, found)
+    assert np.abs(found - exact).max() <= color_hist.TOLERANCE
+    order = np.argsort(column, kind="stable")
+    assert (np.diff(found[order]) >= 0).all()
+    assert (found[order][1:] == found[order][:-1])[np.diff(column[order]) == 0].all()
+
+
+# Frames are shared among threads.
+
+
+@pytest.fixture()
+def threads(monkeypatch):
+    return lambda count: monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+
+
+@pytest.mark.parametrize("uniform", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_number_of_threads_changes_nothing(method, uniform, threads):
+    source, references = photo(40, 30, 1, frames=5), photo(40, 30, 2, frames=5)
+    found = []
+    for count in (1, 3):
+        threads(count)
+        transfer = ColorTransfer.fit(references, method, paired=True)
+        found.append((transfer.with_source(source) if uniform else transfer).apply(source, 0.7))
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_progress_is_told_by_the_calling_thread_and_may_stop_the_work(count, threads):
+    threads(count)
+    source = photo(16, 16, 1, frames=30)
+    transfer = ColorTransfer.fit(photo(16, 16, 2), "mkl")
+    told = []
+    transfer.apply(source, progress=lambda: told.append(threading.get_ident()))
+    assert told == [threading.get_ident()] * 30
+
+    class Interrupted(BaseException):
+        pass
+
+    begun, before = [], threading.active_count()
+
+    def stop():
+        raise Interrupted
+
+    def work(index):
+        begun.append(index)
+
+    with pytest.raises(Interrupted):
+        transfer.apply(source, progress=stop)
+    with pytest.raises(Interrupted), closing(in_turn(work, 30, count)) as done:
+        for _ in done:
+            stop()
+    assert threading.active_count() == before
+    assert begun == list(range(len(begun))) and len(begun) <= count + 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_fails_in_a_thread_is_raised(count, threads):
+    threads(count)
+    transfer = ColorTransfer.fit(photo(16, 16, 2, frames=3), "mkl", paired=True)
+    with pytest.raises(InputError, match="reference"):
+        transfer.apply(photo(16, 16, 1, frames=5))
+
+
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_threads_write_to_tensors_of_every_mode(inference, kind, threads):
+    threads(2)
+    with torch.inference_mode(inference):
+        source, reference = photo(16, 16, 1, frames=4).to(kind), photo(16, 16, 2).to(kind)
+        matched = ColorTransfer.fit(reference, "hm-mkl-hm").with_source(source).apply(source)
+        matched += 1  # the caller's own, whatever thread wrote it
+    assert matched.dtype == kind and matched.min() >= 1
 
 
 WRONG = {
@@ -307,7 +477,8 @@ def _status(name: str) -> int:
 @pytest.mark.parametrize(
     "method, frames", [("mkl", 81), ("reinhard", 9), ("hm", 9), ("hm-mkl-hm", 9), ("mvgd-aligned", 9)]
 )
-def test_memory_is_that_of_frames_and_not_of_the_clip(method, frames, uniform):
+def test_memory_is_that_of_frames_and_not_of_the_clip(method, frames, uniform, threads):
+    threads(16)
     source = photo(480, 832, 1).expand(frames, -1, -1, -1)  # 81 frames in the memory of one
     reference = photo(480, 832, 2)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here

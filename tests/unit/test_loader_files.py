@@ -156,7 +156,7 @@ WRONG_IN_MODEL_SLOT = [
     ({"model.diffusion_model.double_blocks.0.img_attn.qkv.weight": (4, 4)}, "Flux", "Choose a Wan"),
     ({"vision_model.embeddings.class_embedding": (4,)}, "CLIP vision", "Choose a Wan"),
     ({"audio_proj.proj1.weight": (4, 4)}, "InfiniteTalk", "I2V model"),
-    ({"blocks.7.self_attn.q.weight": (4, 4)}, "a part of a Wan model", "single-file"),
+    ({"blocks.7.self_attn.q.weight": (4, 4)}, "a part of a Wan model", "folder of their own"),
     ({"condition_embedder.text_embedder.linear_1.weight": (4, 4)}, "diffusers", "single-file"),
     ({"vace_blocks.0.after_proj.weight": (4, 4)}, "VACE module", "VACE model in one file"),
     (wan(48, out_dim=48), "Wan 2.2 5B", "14B"),

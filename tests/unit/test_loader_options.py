@@ -40,6 +40,13 @@ def test_a_quantized_file_keeps_its_types():
     assert "quantized already (fp8 scaled)" in notes[0]
 
 
+@pytest.mark.parametrize(("quantized", "fast"), [("", True), ("fp8 scaled", True), ("GGUF Q4_K", False)])
+def test_fp8_products_are_asked_of_fp8_weights_only(quantized, fast):
+    chosen, _ = options.host_options(options.LoadOptions(weight_dtype="fp8_e4m3fn_fast"), _facts(quantized))
+    assert chosen.get("fp8_optimizations", False) is fast
+    assert ("dtype" in chosen) == (quantized == "")
+
+
 def _sage(monkeypatch, capability=(8, 9), **kernels):
     module = ModuleType("sageattention")
     module.__dict__.update(kernels)
@@ -78,7 +85,7 @@ def test_sage_fp8_on_an_older_gpu_and_an_older_package(monkeypatch):
 def test_sage_fp8_kernel_by_gpu(monkeypatch, capability, kernel, given):
     calls = []
     _sage(monkeypatch, capability, **{kernel: lambda q, k, v, **keywords: calls.append(keywords)})
-    attention.find_kernel("sageattn_3_fp8", "cuda")(1, 2, 3, tensor_layout="NHD")
+    attention.find_kernel("sageattn_3_fp8", "cuda").call(1, 2, 3, tensor_layout="NHD")
     assert calls == [{"tensor_layout": "NHD", **given}]
 
 
@@ -90,6 +97,60 @@ def test_sage_refuses_float32(monkeypatch):
 
 def test_auto_leaves_the_host_alone():
     assert attention.override("auto", "cpu", torch.float32) is None
+
+
+def _package(monkeypatch, module, capability=(8, 6), **kernels):
+    package = ModuleType(module)
+    package.__dict__.update(kernels)
+    monkeypatch.setitem(sys.modules, module, package)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+
+
+def _heads_second(q, k, v, **_):
+    """A kernel of [B, L, H, D]."""
+    turned = (t.transpose(1, 2) for t in (q, k, v))
+    return torch.nn.functional.scaled_dot_product_attention(*turned).transpose(1, 2)
+
+
+def _heads_first(q, k, v, **_):
+    """A kernel of [B, H, L, D]."""
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v)
+
+
+@pytest.mark.parametrize(("name", "module", "capability", "kernel"), [
+    ("flash", "flash_attn", (8, 0), {"flash_attn_func": _heads_second}),
+    ("sage3", "sageattn3", (12, 0), {"sageattn3_blackwell": _heads_first}),
+])  # fmt: skip
+@pytest.mark.parametrize("layout", ["NHD", "HND"])
+def test_kernels_keep_the_layout_they_are_given(monkeypatch, name, module, capability, kernel, layout):
+    _package(monkeypatch, module, capability, **kernel)
+    q, k, v = torch.randn(3, 2, 5, 4, 8, generator=torch.Generator().manual_seed(2))
+    true = (_heads_second if layout == "NHD" else _heads_first)(q, k, v)
+    torch.testing.assert_close(attention.find_kernel(name, "cuda").call(q, k, v, tensor_layout=layout), true)
+
+
+@pytest.mark.parametrize(("name", "capability", "says"), [
+    ("flash", (7, 5), r"flash needs compute capability 8\.0.*7\.5\. Set attention to auto or sdpa"),
+    ("sage3", (8, 9), r"sage3 needs 4 bit arithmetic.*8\.9\. Set attention to sageattn, or"),
+    ("flash", (8, 0), r"flash needs the package flash-attn.*Install it .*sdpa"),
+    ("sage3", (12, 0), r"sage3 needs the package sageattn3.*Install it .*sdpa"),
+])  # fmt: skip
+def test_what_is_missing_is_named_with_its_remedy(monkeypatch, name, capability, says):
+    for module in ("flash_attn", "sageattn3"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    with pytest.raises(InputError, match=f"^attention: {says}"):
+        attention.find_kernel(name, "cuda")
+
+
+def test_an_unknown_name_is_not_looked_for():
+    with pytest.raises(InputError, match="^attention: 'fastest' is unknown. Use one of auto, sdpa"):
+        attention.find_kernel("fastest", "cpu")
+
+
+def test_sageattn_3_fp8_says_what_it_is():
+    assert "SageAttention 2" in attention.note("sageattn_3_fp8")
+    assert attention.note("sageattn") is None
 
 
 # ---------------------------------------------------------------- guard rules

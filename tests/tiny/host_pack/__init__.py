@@ -1,12 +1,16 @@
-"""FOR TESTS ONLY: lets the host load the tiny text encoder and the tiny CLIP vision model.
+"""FOR TESTS ONLY: lets the host load the tiny text encoder, CLIP vision model and audio encoder.
 
-The host takes the layer sizes of these two from JSON files of its own, not from the weights. This pack adapts
-exactly two places, and only for tiny files; the product never does this:
+The host takes the layer sizes of these from files and code of its own, not from the weights. This pack adapts
+exactly three places, and only for tiny files; the product never does this:
 
 - `comfy.sd.CLIP.__init__`: when the tokenizer in the file is a tiny one, it passes umt5.json as the host's own
   option `umt5xxl_model_config`. Reached by CLIPLoader and CheckpointLoaderSimple.
 - `comfy.clip_vision.load_clipvision_from_sd`: when the key that marks CLIP vision H is empty, it builds the
   host's `ClipVisionModel` from clip_vision.json. Reached by CLIPVisionLoader.
+- `comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd`: when the convolutions are thin, it builds the
+  host's `Wav2Vec2Model` from wav2vec2.json. Reached by AudioEncoderLoader.
+
+It also brings one node, TestsTrap, which stops a run where a test wants it (trap.py).
 
 It works as a custom node of a server and imported in process; importing it twice changes nothing more.
 """
@@ -17,10 +21,13 @@ import functools
 import json
 from pathlib import Path
 
+import comfy.audio_encoders.audio_encoders
 import comfy.clip_vision
 import comfy.sd
 
-NODE_CLASS_MAPPINGS = {}
+from . import trap, wav2vec2
+
+NODE_CLASS_MAPPINGS = {"TestsTrap": trap.TestsTrap}
 
 _HERE = Path(__file__).resolve().parent
 _UMT5 = json.loads((_HERE / "umt5.json").read_text(encoding="utf-8"))
@@ -58,3 +65,6 @@ if not hasattr(comfy.sd, "tiny_sizes"):
     comfy.sd.tiny_sizes = True
     comfy.sd.CLIP.__init__ = _sized_clip(comfy.sd.CLIP.__init__)
     comfy.clip_vision.load_clipvision_from_sd = _sized_clip_vision(comfy.clip_vision.load_clipvision_from_sd)
+    comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd = wav2vec2.sized(
+        comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd
+    )

@@ -19,7 +19,7 @@ FILES = [
     Row("a text encoder as model", lambda b: b.wan("text_encoder.safetensors"), "model", "the text_encoder input"),
     Row("an unknown precision", lambda b: b.wan(base_precision="fp64"), "base_precision", "auto, bf16, fp16"),
     Row("an unknown weight type", lambda b: b.wan(weight_dtype="int8"), "weight_dtype", "default, fp8_e4m3fn"),
-    Row("an unknown attention", lambda b: b.wan(attention="flash"), "attention", "auto, sdpa"),
+    Row("an unknown attention", lambda b: b.wan(attention="fastest"), "attention", "auto, sdpa"),
     Row("sage attention on a CPU", lambda b: b.wan(attention="sageattn"), "attention", "auto or sdpa"),
     Row("a T2V model as expert", lambda b: b.anisora(high=files.T2V), "high_noise_model", "Wan Model Loader"),
     Row("exchanged experts", lambda b: b.anisora(files.I2V_LOW, files.I2V_HIGH), "high_noise_model", "Swap the two"),
