@@ -76,10 +76,8 @@ def runs(name: str, made: float) -> bool | None:
     machine, process, token = (["", "", "", *name.split(".")])[-3:]
     if machine != _MACHINE or not process.isdigit():
         return None
-    if token == _TOKEN:
-        return True
     if int(process) == os.getpid():
-        return False
+        return token == _TOKEN
     try:
         import psutil  # the host brings it
     except ImportError:

@@ -147,7 +147,9 @@ class _Builder:
         return {"concat_latent_image": self.encoded[frames], "concat_mask": mask}
 
     def _vace(self, pictures: list[clip.Picture], strengths: list[float]) -> dict:
-        return vace.vace_values(pictures, strengths, self.size, lambda pixels: tiles.encode(self.vae, pixels[:, :, :, :3]))
+        return vace.vace_values(
+            pictures, strengths, self.size, lambda pixels: tiles.encode(self.vae, pixels[:, :, :, :3])
+        )
 
 
 def check_conditioning(conditioning, name: str, control: str) -> None:

@@ -98,7 +98,8 @@ def notes(chain: Chain, starts: Sequence[int], length: int, fps: Fraction) -> li
         if frame >= length:
             told.append(f"section at {section.start:g} s: the video ends at {float(length / fps):g} s; it is not used.")
         elif not users:
-            told.append(f"section at {section.start:g} s: no window starts before the next section; it is not used.")
+            why = "no window starts after it" if section is chain[-1] else "no window starts before the next section"
+            told.append(f"section at {section.start:g} s: {why}; it is not used.")
         elif starts[users[0]] > frame:
             begins = f"{float(starts[users[0]] / fps):g} s, with window {users[0] + 1}"
             told.append(f"section at {section.start:g} s: it begins at {begins} (a window keeps to one section).")

@@ -52,6 +52,19 @@ def follow(model, pose_strength: float, face_strength: float):
     return model
 
 
+def check_guided(pose_strength: float, face_strength: float, model) -> None:
+    """Raises InputError for a guider's model that could not follow drivers with these strengths."""
+    try:
+        check_model(model)
+    except InputError as error:
+        raise InputError("guider", error.problem, "Wire the window node's model into the guider.") from error
+    if (pose_strength != 1.0 and _POSE not in model.object_patches) or (
+        face_strength != 1.0 and _FACE.format(0) not in model.object_patches
+    ):
+        problem = "its model is not the one WanAnimate Windows gives out, so the strengths would do nothing"
+        raise InputError("guider", problem, "Wire the window node's model into the guider.")
+
+
 def scaled(before: Callable, strength: float) -> Callable:
     """``before`` with its tensor times ``strength``; at 0 true zeros, whatever came out."""
 

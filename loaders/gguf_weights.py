@@ -50,7 +50,9 @@ class Blocks(torch.Tensor):
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         if func is torch.ops.aten.detach.default:  # as a Parameter is made
             return Blocks(args[0].data_blocks, args[0].kind, tuple(args[0].shape))
-        plain = [tree_map(lambda x: x.dequantize() if isinstance(x, Blocks) else x, part) for part in (args, kwargs or {})]
+        plain = [
+            tree_map(lambda x: x.dequantize() if isinstance(x, Blocks) else x, part) for part in (args, kwargs or {})
+        ]
         return func(*plain[0], **plain[1])
 
     def __repr__(self):

@@ -129,7 +129,9 @@ def _decoding(vae, clip: Clip, need: Need, room: Room) -> list[str]:
 
     side = next((side for side in tiles.SIZES if of_tile(side) <= room.device), 0)
     if not side:
-        return ["Decoding does not fit, not even in the smallest tiles. Close other programs, or make the picture smaller."]
+        return [
+            "Decoding does not fit, not even in the smallest tiles. Close other programs, or make the picture smaller."
+        ]
     return [f"Decoding fits in tiles of {side} pixels: Window Sampler takes them by itself (tiled_vae auto), else use VAE "
             "Decode (Tiled)."]  # fmt: skip
 

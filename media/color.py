@@ -32,12 +32,18 @@ from .color_linear import Pixels
 # A transfer's map: pixels [N, 3], and where to write the result if it may choose.
 Map = Callable[[Pixels, "Pixels | None"], Pixels]
 
+_CPU = torch.device("cpu")
 _MOST_WORKERS = 4  # threads; with more, memory sets the pace
-_PIXELS_AT_ONCE = 1 << 22  # in all threads together, for the memory they need
+_MEMORY = 1 << 27  # bytes, in all threads together
 
 
 class Linear:
-    """A stage that fits an affine map to the means and covariances of pixels."""
+    """A stage that fits an affine map to the means and covariances of pixels.
+
+    room: bytes it needs for each pixel of a frame beside the result, about.
+    """
+
+    room = 1
 
     def __init__(self, solve: Callable):
         self.solve = solve
@@ -73,6 +79,8 @@ class Logarithmic(Linear):
 class Precise(Linear):
     """Linear with float64 pixels out, for a stage whose result is sorted: rounding must not change the order."""
 
+    room = 50
+
     def map(self, source, target):
         affine = super().map(source, target)
         return lambda pixels, into=None: affine.precise(pixels)
@@ -80,6 +88,8 @@ class Precise(Linear):
 
 class Aligned(Linear):
     """Least squares against the reference's pixel at the same place: the statistics are the pixels themselves."""
+
+    room = 25
 
     def target(self, frames, count):
         return next(iter(frames))
@@ -96,6 +106,8 @@ class Histogram:
 
     tolerance: how far a value may be from the definition's where a frame is matched by its own statistics.
     """
+
+    room = 50
 
     def __init__(self, kind: type = np.float32, tolerance: float = color_hist.TOLERANCE):
         self.kind, self.tolerance = kind, tolerance
@@ -189,7 +201,7 @@ class ColorTransfer:
         def work(number: int) -> None:
             self._match(frames[number], first + number, strength, out[number], device)
 
-        with closing(in_turn(work, len(frames), _workers(frames[0], device))) as done:
+        with closing(in_turn(work, len(frames), self._workers(frames[0], device))) as done:
             for _ in done:
                 if progress is not None:
                     progress()
@@ -222,7 +234,7 @@ class ColorTransfer:
                 pixels = mapped(pixels, None)
             return stage.measure(pixels, (self._targets_of(index) if by_frame else self.targets)[number])
 
-        with closing(in_turn(measure, len(frames), _workers(frames[0], device))) as found:
+        with closing(in_turn(measure, len(frames), self._workers(frames[0], device))) as found:
             return reduce(add, found)
 
     def _targets(self, indices: Sequence[int]) -> tuple:
@@ -231,7 +243,7 @@ class ColorTransfer:
         stages = METHODS[self.method]
         for stage in stages:
             if type(stage) not in found:
-                found[type(stage)] = stage.target((_pixels(self.reference[i]) for i in indices), len(indices))
+                found[type(stage)] = stage.target((_pixels(self.reference[i], _CPU) for i in indices), len(indices))
         return tuple(found[type(stage)] for stage in stages)
 
     def _targets_of(self, index: int) -> tuple:
@@ -242,6 +254,13 @@ class ColorTransfer:
             problem = f"it has {len(self.reference)} frames, frame {index} was asked for"
             raise InputError("reference", problem, "Give as many reference frames as images, or one.")
         return self._targets([index])
+
+    def _workers(self, frame: torch.Tensor, device: torch.device | None) -> int:
+        """How many threads share the frames: on a CPU as many as torch may use, a GPU is kept busy by the caller."""
+        if (device or frame.device).type != "cpu":
+            return 0
+        room = frame.numel() // 3 * sum(stage.room for stage in METHODS[self.method])
+        return max(1, min(torch.get_num_threads(), _MOST_WORKERS, _MEMORY // room))
 
     def _check(self, frames: torch.Tensor) -> None:
         check_frames(frames, "image")
@@ -292,13 +311,6 @@ def in_turn(work: Callable, count: int, workers: int) -> Iterator:
             yield begun.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _workers(frame: torch.Tensor, device: torch.device | None) -> int:
-    """How many threads share the frames: on a CPU as many as torch may use, a GPU is kept busy by the caller."""
-    if (device or frame.device).type != "cpu":
-        return 0
-    return max(1, min(torch.get_num_threads(), _MOST_WORKERS, _PIXELS_AT_ONCE // (frame.numel() // 3)))
 
 
 def _room_for(frames: torch.Tensor) -> torch.Tensor:

@@ -43,14 +43,14 @@ class Distribution:
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def by_rank(self, count: int, kind: type = np.float64) -> np.ndarray:
-        """[3, count]: the value for the pixel of rank k of ``count``, k from 0. The last table is kept."""
+        """[3, count]: the value for the pixel of rank k of ``count``, k from 0. The last table of a type is kept."""
         with self._lock:  # frames matched at once share it
-            if (count, kind) not in self._tables:
-                self._tables.clear()
+            found = self._tables.get(kind)
+            if found is None or found.shape[1] != count:
                 ranks = np.arange(1, count + 1, dtype=np.float64) / count
                 rows = _per_channel(lambda channel: self.at(channel, ranks).astype(kind))
-                self._tables[count, kind] = np.stack(rows)
-            return self._tables[count, kind]
+                self._tables[kind] = found = np.stack(rows)
+            return found
 
     def at(self, channel: int, shares: np.ndarray) -> np.ndarray:
         """float64: a channel's values at ``shares``."""
@@ -223,6 +223,7 @@ def _ranks(column: np.ndarray, of: int = 0) -> np.ndarray:
     places = keys & ((1 << bits) - 1)
     keys >>= bits
     ends = np.flatnonzero(_last_of_its_kind(keys))
+    del keys
     ranks = np.empty(column.size, dtype=np.int64)
     ranks[places] = np.repeat(ends, np.diff(ends, prepend=-1))
     return ranks

@@ -86,6 +86,8 @@ def ends_of(video, count: int) -> Ends:
         if isinstance(video, InputImpl.VideoFromFile) and _on_disk(video):
             return _ends_of_file(video, count)
         parts = video.get_components()
+    except InputError:
+        raise
     except (av.FFmpegError, OSError, ValueError) as error:  # the file is gone, or holds no video
         raise InputError("video", f"it cannot be read ({error})", "Give a video that can be played.") from error
     if parts.images.shape[0] == 0:

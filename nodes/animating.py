@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from comfy_api.latest import io
 
@@ -182,8 +183,12 @@ class WanAnimatePose(io.ComfyNode):
         for note in _warnings(driven, used, length, report):
             report.say(note)
         count = len(plan.windows)
+        if not (POSE in used or FACES in used or BACKGROUND in used):
+            report.say("nothing drives the character: wire pose_video, face_video or both.")
+        fits = partial(animate_patch.check_guided, pose_strength, face_strength)
+        windows = Windows(plan, provider, rate, notes=plan.notes, fits=fits)
         report.fact(length=length, width=width, height=height, fps=float(rate), windows=count, overlap=plan.overlap)
-        return io.NodeOutput(model, Windows(plan, provider, rate, notes=plan.notes), length, count, ui=report.ui())
+        return io.NodeOutput(model, windows, length, count, ui=report.ui())
 
 
 def _check_numbers(length: int, overlap: int, fps: float, batch_fps: float, driver_start: float) -> None:

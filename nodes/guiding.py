@@ -41,7 +41,7 @@ class AudioGuider(io.ComfyNode):
                     "distillation LoRA 2, or 1 for the fastest run: one prediction per step.",
                 ),
             ],
-            outputs=[io.Guider.Output(display_name="guider", tooltip="For Window Sampler or SamplerCustomAdvanced.")],
+            outputs=[io.Guider.Output(display_name="guider", tooltip="For Window Sampler.")],
             hidden=[io.Hidden.prompt, io.Hidden.unique_id],
         )  # fmt: skip
 

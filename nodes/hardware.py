@@ -48,7 +48,9 @@ class HardwarePreset(io.ComfyNode):
         preset = hardware.choose(device, gpu)
         values = preset.base_precision, preset.weight_dtype, preset.attention, preset.tiled_vae
         report.say(f"{device.words}.")
-        report.say(f"base_precision {values[0]}, weight_dtype {values[1]}, attention {values[2]}, tiled_vae {values[3]}.")
+        report.say(
+            f"base_precision {values[0]}, weight_dtype {values[1]}, attention {values[2]}, tiled_vae {values[3]}."
+        )
         for reason in preset.why:
             report.say(reason)
         missing = attention.unavailable(hardware.load_device())

@@ -174,7 +174,7 @@ class InfiniteTalkLoader(io.ComfyNode):
         return compat.schema(
             node_id="GengaInfiniteTalkLoader", display_name="InfiniteTalk Loader", category=CATEGORY,
             description="Puts InfiniteTalk's audio layers, Single or Multi, on a Wan 2.1 I2V model: a MODEL that follows "
-            "the sound of InfiniteTalk Window, and is the model it was without any. LoRAs may stand before or behind.",
+            "the sound of InfiniteTalk Windows, and is the model it was without any. LoRAs may stand before or behind.",
             search_aliases=["InfiniteTalkLoader", "infinitetalk", "multitalk", "lip sync", "talking head"],
             inputs=[
                 io.Model.Input("model", tooltip="A Wan 2.1 I2V 14B model (480p or 720p) from any loader, with LoRAs or "

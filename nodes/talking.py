@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import comfy.model_management
 import comfy.utils
@@ -12,6 +13,7 @@ from .. import compat, places
 from ..conditioning import sections as section_room
 from ..conditioning import speech, speech_pair, talk, talk_heard, talk_masks, talk_pictures
 from ..errors import InputError
+from ..loaders import talk as hearing
 from ..samplers.windows import plan as planning
 from ..samplers.windows.provider import Windows
 from .report import Report
@@ -167,8 +169,25 @@ class InfiniteTalkWindow(io.ComfyNode):
         for note in dict.fromkeys((*notes, *more)):
             report.say(note)
         report.fact(length=plan.length, width=width, height=height, windows=count, motion_frames=plan.overlap)
-        windows = Windows(plan, provider, talk.FPS, sound, notes=plan.notes)
+        told = partial(_sections_in, chain)
+        windows = Windows(plan, provider, talk.FPS, sound, notes=plan.notes, fits=partial(_check_hears, two), told=told)
         return io.NodeOutput(windows, plan.length, count, ui=report.ui())
+
+
+def _check_hears(two: bool, model) -> None:
+    """Raises for a model in the guider that cannot follow the speech."""
+    facts = hearing.facts_of(model)
+    if facts is None:
+        problem = "its model has no InfiniteTalk weights, so it hears nothing"
+        raise InputError("guider", problem, "Wire the model of the InfiniteTalk Loader into the guider.")
+    if two and facts.get("voices") == 1:
+        problem = "two people speak, and its InfiniteTalk weights know one (Single)"
+        raise InputError("guider", problem, "Choose the Multi weights in the InfiniteTalk Loader.")
+
+
+def _sections_in(chain: section_room.Chain, plan: planning.Plan) -> list[str]:
+    starts = [window.start for window in plan.windows]
+    return section_room.notes(chain, starts, plan.length, talk.FPS)
 
 
 def _check_numbers(length: int, audio_scale: float, two_speakers: str) -> None:
@@ -207,8 +226,7 @@ def _about(plan: planning.Plan, speeches: tuple, chain: section_room.Chain, visi
         told.append(
             f"the video is {plan.length - frames} frames longer than the audio: its end is read backwards there."
         )
-    starts = [window.start for window in plan.windows]
-    return told + section_room.notes(chain, starts, plan.length, talk.FPS)
+    return told + _sections_in(chain, plan)
 
 
 NODES = [InfiniteTalkWindow]

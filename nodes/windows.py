@@ -54,7 +54,7 @@ def _finish_inputs() -> list:
             min=0,
             max=256,
             tooltip="Frames of cross-fade where two windows meet, at most the frames they share. 0: a straight cut, as in "
-            "the reference.",
+            "the reference. Another number makes all windows anew.",
         ),
         io.String.Input(
             "filename_prefix",
@@ -85,7 +85,8 @@ def _store_inputs() -> list:
             min=0,
             max=51,
             optional=True,
-            tooltip="Constant rate factor of the file: 0 is the largest, 16 can hardly be told from the frames, 23 is small.",
+            tooltip="Constant rate factor of the file: 0 is the largest, 16 can hardly be told from the frames, 23 is small. "
+            "Another number makes all windows anew.",
         ),
         io.Float.Input(
             "store_gb",
@@ -141,7 +142,7 @@ class WindowSampler(io.ComfyNode):
                 io.Sampler.Input("sampler", tooltip="Any SAMPLER. InfiniteTalk's reference uses euler."),
                 io.Sigmas.Input("sigmas", tooltip="Any schedule that starts at full noise (denoise 1)."),
                 io.Vae.Input("vae", tooltip="The Wan 2.1 VAE."),
-                Windows.Input("windows", tooltip="From InfiniteTalk Window, or a node like it."),
+                Windows.Input("windows", tooltip="From InfiniteTalk Windows, or a node like it."),
                 io.Int.Input(
                     "seed",
                     default=0,
@@ -308,7 +309,13 @@ class ContinueVideo(io.ComfyNode):
         ends = ends_of(video, max(continued.overlap, 1))
         _check_clip(ends, windows)
         carried = Carried(ends.last, None, ends.first)
-        report.say(f"Goes on after {ends.count} frames; the new video holds {continued.length} new ones.")
+        count = len(continued.windows)
+        report.say(
+            f"Goes on after {ends.count} frames; the new video holds {continued.length} new ones in {count} "
+            f"window{'s' * (count > 1)}. Each begins {continued.overlap} frames earlier than in a video of its own."
+        )
+        for note in windows.told(continued) if windows.told else ():
+            report.say(note)
         return io.NodeOutput(replace(windows, plan=continued, carried=carried), ui=report.ui())
 
 

@@ -20,9 +20,9 @@ KERNELS = {
     for name in names
 }
 WITH_MINIMA = {"Q4_1", "Q5_1", "Q2_K", "Q4_K", "Q5_K"}
-# Weights in a piece. On a CPU its few buffers of float32 should stay in the caches (2 MB, or 512 kB a thread), and yet
+# Weights in a piece. On a CPU its few buffers of float32 should stay in the caches (2 MB, or 1 MB a thread), and yet
 # be long enough that the calls, some 50 for a piece, take little beside the work.
-CPU_PIECE, THREAD_PIECE = 1 << 19, 1 << 17
+CPU_PIECE, THREAD_PIECE = 1 << 19, 1 << 18
 DEVICE_PIECE = 1 << 24  # elsewhere long pieces keep the device busy, and this bounds what they take: 64 MB
 
 
@@ -74,7 +74,7 @@ def in_pieces(blocks: torch.Tensor, kind: Kind, out: torch.Tensor, on_cpu: bool)
     piece = max(CPU_PIECE, THREAD_PIECE * torch.get_num_threads()) if on_cpu else DEVICE_PIECE
     rows = min(len(blocks), max(1, piece // kind.block_size))
     direct = out.dtype == torch.float32 or not (on_cpu or kind.name in WITH_MINIMA)
-    result = None if direct else torch.empty((rows, kind.block_size), device=out.device)
+    result = None if direct else torch.empty((rows, kind.block_size), dtype=torch.float32, device=out.device)
     floats = _Floats(rows * max(kind.block_size, kind.type_size), out.device) if on_cpu else _as_they_are
     for codes, target in zip(blocks.split(rows), out.split(rows), strict=True):
         product = target if direct else result[: len(codes)]
@@ -94,7 +94,7 @@ class _Floats:
     """Codes as float32 in one buffer, used again and again. What it gave last is overwritten by the next."""
 
     def __init__(self, size: int, device: torch.device):
-        self.buffer = torch.empty(size, device=device)
+        self.buffer = torch.empty(size, dtype=torch.float32, device=device)
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
         return self.buffer[: codes.numel()].view(codes.shape).copy_(codes)

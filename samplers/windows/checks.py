@@ -14,6 +14,7 @@ from .finish import Colour
 from .provider import Shown, Windows
 
 _LOWEST_START = 0.95  # of full noise; below it a window would begin from grey
+_HIGHEST_END = 0.01  # of full noise; above it what is left can be seen
 _GRID = 2  # Wan's network takes latents in squares of two
 
 
@@ -23,6 +24,8 @@ def check_run(guider, sampler, sigmas, vae, windows) -> None:
     guiders.check_guider(guider)
     for model in guiders.patchers(guider):
         _check_model(model, guider.original_conds)
+        if windows.fits is not None:
+            windows.fits(model)
     if not callable(getattr(sampler, "sample", None)):
         raise InputError("sampler", f"this is no sampler but {type(sampler).__name__}", "Wire a SAMPLER.")
     _check_sigmas(sigmas, guider.model_patcher)
@@ -33,7 +36,7 @@ def check_windows(windows) -> None:
     """Raises unless ``windows`` is what travels on GENGA_WINDOWS, whole."""
     if not isinstance(windows, Windows):
         problem = f"these are no windows but {type(windows).__name__}"
-        raise InputError("windows", problem, "Wire the windows of InfiniteTalk Window or a node like it.")
+        raise InputError("windows", problem, "Wire the windows of InfiniteTalk Windows or a node like it.")
     if windows.plan.continued and windows.carried is None:
         raise InputError("windows", "they continue a clip, and none is there", "Wire them through Continue Video.")
 
@@ -76,13 +79,16 @@ def _check_model(model, conds: dict) -> None:
 def _check_sigmas(sigmas, model) -> None:
     if not isinstance(sigmas, torch.Tensor) or sigmas.ndim != 1 or len(sigmas) < 2:
         count = len(sigmas) if isinstance(sigmas, torch.Tensor) and sigmas.ndim == 1 else 0
-        raise InputError("sigmas", f"{count} noise levels are no step", "Give at least two (one step).")
+        raise InputError("sigmas", f"a schedule of {count} noise levels has no step", "Give at least two (one step).")
     if not bool(torch.isfinite(sigmas).all()):
         raise InputError("sigmas", "they hold values that are not numbers", "Check the node that made them.")
     top = float(model.get_model_object("model_sampling").sigma_max)
     if float(sigmas[0]) < _LOWEST_START * top:
         problem = f"the schedule starts at {float(sigmas[0]):.3g} of {top:.3g}, and a window starts from noise"
-        raise InputError("sigmas", problem, "Set denoise to 1 in the scheduler.")
+        raise InputError("sigmas", problem, "Set denoise to 1 in the scheduler, or take another one (simple, say).")
+    if float(sigmas[-1]) > _HIGHEST_END * top:
+        problem = f"the schedule ends at {float(sigmas[-1]):.3g}, so noise would stay in the video"
+        raise InputError("sigmas", problem, "Wire a whole schedule, which ends at 0.")
 
 
 def _check_size(windows: Windows, vae) -> None:

@@ -77,6 +77,11 @@ def surroundings() -> str:
     return digest(host, torch.__version__)
 
 
+# Nodes that hand a model on and make windows beside it: of their inputs only these shape the model. The others reach
+# the keys by content, window by window, so that a longer video or another film keeps the windows it does not touch.
+_MODEL_INPUTS = {"GengaWanAnimatePose": ("model", "pose_strength", "face_strength")}
+
+
 def lineage(prompt: dict | None, node_id: str, inputs: tuple[str, ...]) -> str:
     """A hash of what is wired into some inputs of a node, through all links; "" without a prompt.
 
@@ -88,7 +93,7 @@ def lineage(prompt: dict | None, node_id: str, inputs: tuple[str, ...]) -> str:
     chosen = {name: wired[name] for name in inputs if name in wired}
     done: dict[str, str] = {}
     for node in _upstream_first(prompt, chosen):
-        done[node] = digest(prompt[node].get("class_type"), _resolved(prompt, prompt[node].get("inputs", {}), done))
+        done[node] = digest(prompt[node].get("class_type"), _resolved(prompt, _counted(prompt[node]), done))
     return digest(_resolved(prompt, chosen, done))
 
 
@@ -113,8 +118,14 @@ def _upstream_first(prompt: dict, inputs: Mapping) -> list[str]:
             order += [] if node is None else [node]
         else:
             met.add(source)
-            open_nodes.append((source, _sources(prompt, prompt[source].get("inputs", {}))))
+            open_nodes.append((source, _sources(prompt, _counted(prompt[source]))))
     return order
+
+
+def _counted(node: dict) -> dict:
+    """The inputs of a node that its share in the guider depends on."""
+    inputs, some = node.get("inputs", {}), _MODEL_INPUTS.get(node.get("class_type"))
+    return inputs if some is None else {name: inputs[name] for name in some if name in inputs}
 
 
 def _sources(prompt: dict, inputs: Mapping) -> Iterator[str]:

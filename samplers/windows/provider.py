@@ -62,7 +62,8 @@ class Provider(Protocol):
 class Windows:
     """What travels on GENGA_WINDOWS. audio: the original sound (host AUDIO). carried: in a continued plan only.
 
-    notes: what a person should know, said by the node that samples.
+    notes: what a person should know, said by the node that samples. fits(model): raises InputError for a model of the
+    guider that could not follow these windows. told(plan): what to say of another plan of them (Continue Video).
     """
 
     plan: Plan
@@ -71,3 +72,5 @@ class Windows:
     audio: dict | None = None
     carried: Carried | None = None
     notes: tuple[str, ...] = ()
+    fits: Callable[[object], None] | None = None
+    told: Callable[[Plan], list[str]] | None = None

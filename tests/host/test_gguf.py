@@ -342,7 +342,11 @@ def test_a_whole_sampling_leaves_the_model_as_it_was(rooms, pair, original, prom
         before = [layer.weight for _, layer in model._layers()] if hasattr(model, "_layers") else []
         latent = {"samples": torch.zeros(1, 16, 2, 8, 8)}
         results.append(nodes.common_ksampler(model, 3, 2, 1.0, "euler", "simple", *prompts, latent)[0]["samples"])
-        assert all(layer.weight is kept for (_, layer), kept in zip(model._layers(), before, strict=True)) if before else True
+        assert (
+            all(layer.weight is kept for (_, layer), kept in zip(model._layers(), before, strict=True))
+            if before
+            else True
+        )
         assert all(not layer.scratch._kept for _, layer in model._layers()) if before else True
     assert off(*results) < 1e-4
 
@@ -435,7 +439,9 @@ def test_the_expert_loader_takes_gguf_for_everything_but_the_vae(rooms, original
     encoders("Q8_0")
     for name in (files.I2V_HIGH, files.I2V_LOW):
         weights = load_file(rooms.models / "diffusion_models" / name)
-        gguf_files.write(rooms.models / "diffusion_models" / name.replace("fp16.safetensors", "Q8_0.gguf"), weights, "Q8_0")
+        gguf_files.write(
+            rooms.models / "diffusion_models" / name.replace("fp16.safetensors", "Q8_0.gguf"), weights, "Q8_0"
+        )
     high, low = (name.replace("fp16.safetensors", "Q8_0.gguf") for name in (files.I2V_HIGH, files.I2V_LOW))
     made = rooms.loading.AniSoraLoader.execute(
         high, low, "umt5_Q8_0.gguf", files.VAE, "auto", "default", "auto", 5.0

@@ -25,7 +25,9 @@ def registered(monkeypatch):
     """registered(name, function): as if another pack had registered it."""
     from comfy.ldm.modules import attention as host
 
-    return lambda name, function: monkeypatch.setitem(host.REGISTERED_ATTENTION_FUNCTIONS, name, host.wrap_attn(function))
+    return lambda name, function: monkeypatch.setitem(
+        host.REGISTERED_ATTENTION_FUNCTIONS, name, host.wrap_attn(function)
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -253,4 +255,6 @@ def test_the_node_passes_the_model_and_says_the_length_it_used(rooms, model, vae
 ])  # fmt: skip
 def test_bad_inputs(rooms, model, vae, given, says):
     with pytest.raises(InputError, match=says):
-        rooms.nodes.MemoryEstimate.execute(**({"model": model, "vae": vae, "width": 64, "height": 64, "length": 5} | given))
+        rooms.nodes.MemoryEstimate.execute(
+            **({"model": model, "vae": vae, "width": 64, "height": 64, "length": 5} | given)
+        )

@@ -300,7 +300,7 @@ def test_windows_go_on_from_a_clip(node, parts, rooms, vae, clip, folders):
     assert continued.plan.continued and continued.plan.length == 11 and not more.plan.continued
     frames = torch.cat(list(read_frames(clip[0].get_stream_source())))
     assert torch.equal(continued.carried.frames, frames[-5:]) and torch.equal(continued.carried.anchor, frames[:1])
-    assert "after 13 frames" in said(out) and "11 new" in said(out)
+    assert "after 13 frames" in said(out) and "11 new ones in 3 windows" in said(out)
     new = node.execute(**(parts | {"windows": continued}), color_match="overlap")
     assert new.args[3] == 11 and torch.cat(list(read_frames(file_of(new, folders)))).shape[0] == 11
     shown = continued.provider.shown

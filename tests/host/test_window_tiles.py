@@ -28,7 +28,9 @@ def bench(vae, load_model, tiny, prompts):
 
     def run(mode, folder):
         with store.Store(folder) as opened:
-            return engine.run(engine.Job(guider, sampler, SIGMAS, vae, windows, 11, tiled=mode), opened, Silent(), exact)
+            return engine.run(
+                engine.Job(guider, sampler, SIGMAS, vae, windows, 11, tiled=mode), opened, Silent(), exact
+            )
 
     parts = {"guider": guider, "sampler": sampler, "sigmas": SIGMAS, "vae": vae, "windows": windows, "seed": 11}
     return SimpleNamespace(run=run, parts=parts, node=nodes.WindowSampler)
@@ -41,7 +43,9 @@ def decoded(vae, monkeypatch):
     for name in ("decode", "decode_tiled"):
         inner = getattr(type(vae), name)
         monkeypatch.setattr(
-            type(vae), name, lambda *args, _name=name, _inner=inner, **how: (made.append(_name), _inner(*args, **how))[1]
+            type(vae),
+            name,
+            lambda *args, _name=name, _inner=inner, **how: (made.append(_name), _inner(*args, **how))[1],
         )
     return made
 

@@ -3,113 +3,33 @@
 from __future__ import annotations
 
 import json
-import math
-import wave
-from array import array
-from pathlib import Path
 
 import av
 import pytest
 from genga_tests.tools import shipped
-from genga_tests.tools.convert import to_prompt
-from PIL import Image, ImageDraw
+from genga_tests.tools.long_videos import (
+    DRIVEN,
+    DRIVER_RATE,
+    FPS,
+    PICTURE,
+    SECONDS,
+    frames_of,
+    only,
+    prompt_of,
+    said,
+    saved,
+    write_material,
+)
 
-PICTURE = (64, 48)
-SECONDS, RATE, FPS = 3.7, 22050, 25
 FRAMES = int(SECONDS * FPS)
-DRIVEN, DRIVER_RATE = 90, 24
 NAMES = ("InfiniteTalk Single", "InfiniteTalk Two Speakers", "InfiniteTalk Sections")
-
-
-def write_speech(path: Path, seconds: float, pitch: float) -> None:
-    """A tone whose loudness comes and goes as a voice's does, as 16-bit mono."""
-    count = round(seconds * RATE)
-    loud = (abs(math.sin(t * 7 / RATE * 2)) * math.sin(t * pitch * 2 * math.pi / RATE) for t in range(count))
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(array("h", (int(12000 * value) for value in loud)).tobytes())
-
-
-def write_film(path: Path, paint) -> None:
-    """DRIVEN frames at DRIVER_RATE; paint(draw, share of the time) draws one."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=DRIVER_RATE)
-        stream.width, stream.height = PICTURE
-        stream.pix_fmt = "yuv420p"
-        for number in range(DRIVEN):
-            picture = Image.new("RGB", PICTURE)
-            paint(ImageDraw.Draw(picture), number / DRIVEN)
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
-        container.mux(stream.encode(None))
-
-
-def figure(draw, share: float) -> None:
-    x = 12 + 40 * share
-    draw.line([(x, 8), (x, 26), (x - 8, 44)], fill=(255, 120, 0), width=2)
-    draw.line([(x, 26), (x + 8, 44)], fill=(0, 255, 120), width=2)
-
-
-def face(draw, share: float) -> None:
-    draw.rectangle((0, 0, 63, 47), fill=(120, 90, 70))
-    draw.ellipse((16, 4, 48, 44), fill=(220, 180, 150))
-    draw.ellipse((28, 30, 36, 32 + 8 * share), fill=(120, 30, 30))
-
-
-def scene(draw, share: float) -> None:
-    draw.rectangle((0, 0, 63, 47), fill=(60, 120, 60))
-    draw.rectangle((12 + 30 * share, 4, 32 + 30 * share, 44), fill=(0, 0, 0))
-
-
-def silhouette(draw, share: float) -> None:
-    draw.rectangle((12 + 30 * share, 4, 32 + 30 * share, 44), fill="white")
 
 
 @pytest.fixture(scope="module")
 def material(server, tiny):
-    """Portrait, masks of two halves with a gap, two speeches and four driving films in the host's input folder."""
-    picture = Image.new("RGB", PICTURE, (90, 120, 160))
-    ImageDraw.Draw(picture).ellipse((16, 8, 48, 44), fill=(230, 190, 160))
-    picture.save(server.input / "portrait.png")
-    for name, box in (("left.png", (0, 0, 25, 47)), ("right.png", (38, 0, 63, 47))):
-        mask = Image.new("RGB", PICTURE)
-        ImageDraw.Draw(mask).rectangle(box, fill="white")
-        mask.save(server.input / name)
-    write_speech(server.input / "speech.wav", SECONDS, 180.0)
-    write_speech(server.input / "speech_2.wav", 2.2, 260.0)
-    for name, paint in (("pose", figure), ("face", face), ("background", scene), ("mask", silhouette)):
-        write_film(server.input / f"{name}.mp4", paint)
+    """Pictures, speeches and films in the host's input folder; which tiny file stands for which model."""
+    write_material(server.input)
     return shipped.stand_ins(tiny.files)
-
-
-def prompt_of(server, models, name: str, steps: int | None = None) -> tuple[dict, dict]:
-    workflow = shipped.ready(name, models, ["portrait.png"], ("left.png", "right.png"))
-    prompt = to_prompt(workflow, server.get("/object_info"))
-    for node in prompt.values():
-        if steps is not None and node["class_type"] == "GengaScheduler":
-            node["inputs"]["steps"] = steps
-    return workflow, prompt
-
-
-def only(prompt: dict, kind: str) -> dict:
-    (found,) = [node for node in prompt.values() if node["class_type"] == kind]
-    return found
-
-
-def saved(server, entry) -> Path:
-    shown = [item for output in entry["outputs"].values() for item in output.get("images", [])]
-    (file,) = [item for item in shown if item["filename"].endswith(".mp4")]  # the schedule's plot is a picture
-    return server.output / file["subfolder"] / file["filename"]
-
-
-def said(entry) -> str:
-    return " ".join(line for output in entry["outputs"].values() for line in output.get("text", []))
-
-
-def frames_of(path: Path) -> list[bytes]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(video=0)]
 
 
 @pytest.mark.parametrize("name", NAMES)

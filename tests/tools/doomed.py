@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from .doomed_process import KINDS
 from .server import make_base
 
 __all__ = ["KINDS", "Doomed"]
+PATIENCE = 300  # seconds for one prompt
 
 
 class Doomed:
@@ -44,14 +46,26 @@ class Doomed:
         self.process.stdout.close()
         self.process.wait(timeout=60)
 
+    def warm(self, prompt: dict) -> None:
+        """Runs a prompt, so that the models of later ones are loaded already where the system allows it."""
+        self._ask({"prompt": prompt, "warm": True})
+
     def play(self, prompt: dict, moment: dict | None = None) -> dict:
         """What became of one run: ``exit``, and unless it was killed ``outputs``, ``errors`` and ``calls``.
 
         ``moment``: when it is killed; {} only counts the calls, None does not.
         """
-        self.process.stdin.write(json.dumps({"prompt": prompt, "moment": moment}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        return self._ask({"prompt": prompt, "moment": moment})
+
+    def _ask(self, order: dict) -> dict:
+        watchdog = threading.Timer(PATIENCE, self.process.kill)
+        watchdog.start()
+        try:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        finally:
+            watchdog.cancel()
         if not line:
             raise RuntimeError(f"it ended:\n{self.log.read_text(encoding='utf-8', errors='replace')[-4000:]}")
         return json.loads(line)

@@ -2,7 +2,8 @@
 
 ``doomed_process.py HOST BASE`` reads one JSON object a line, ``{"prompt": …, "moment": … or null}``, and answers
 each with a line: ``{"exit": code, "outputs": …, "errors": […], "calls": {kind: number}}``; of a killed process only
-its code. Where the system can fork, the host's modules are imported once for all; elsewhere once per prompt.
+its code. Where the system can fork, the host's modules are imported once for all, and a prompt with ``"warm": true``
+runs in the process that forks, so that later ones find its models loaded; elsewhere each process does all by itself.
 
 A moment is ``{"kind": one of KINDS, "call": n}``: at the n-th call in that part of the pack the process is killed
 as the system kills, so nothing is closed, flushed or tidied up. Calls are counted, and time is lost by that, where
@@ -28,56 +29,68 @@ KINDS = {
     "writing": {"media/video.py": "_encode"},
     "sealing": {"samplers/windows/store.py": None},
     "joining": {"media/segments.py": None},
-    "saving": {"media/pieces.py": None, "media/naming.py": None, "media/unfinished.py": None, "media/metadata.py": None},
+    "saving": {
+        "media/pieces.py": None,
+        "media/naming.py": None,
+        "media/unfinished.py": None,
+        "media/metadata.py": None,
+    },
 }
+
+executor = None
 
 
 def boot(host: str, base: str) -> None:
-    """The host's modules and the nodes that the prompts use, but not the pack: each process has a pack of its own."""
+    """The host's modules, the nodes that the prompts use, and an executor that is kept."""
+    global executor
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
-    if "genga_tests" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("genga_bootstrap", HERE / "pack.py")
-        bootstrap = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(bootstrap)
-        bootstrap.alias_tests()
+    spec = importlib.util.spec_from_file_location("genga_bootstrap", HERE / "pack.py")
+    bootstrap = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bootstrap)
+    bootstrap.alias_tests()
     from genga_tests.tools import host as host_tools
 
     host_tools.aim(Path(host), Path(base))
     import torch
+    import tqdm
 
-    torch.set_num_threads(1)  # a process that forks must not have started torch's own threads
-    import execution  # noqa: F401
-
-    import nodes
-
-    extras = [Path(host) / "comfy_extras" / f"{name}.py" for name in EXTRAS]
-    for path in [*extras, Path(base) / "custom_nodes" / "genga_tiny_host"]:
-        parent = "comfy_extras" if path.suffix else "custom_nodes"
-        assert asyncio.run(nodes.load_custom_node(str(path), module_parent=parent)), path
-
-
-def play(host: str, base: str, order: dict, answers) -> None:
-    """Runs one prompt in this process, with the host's own executor."""
-    if "nodes" not in sys.modules:
-        boot(host, base)
+    torch.set_num_threads(1)  # a process that forks must not have threads
+    tqdm.tqdm.monitor_interval = 0
     import execution
 
     import nodes
 
-    pack = Path(base) / "custom_nodes" / "ComfyUI-Genga"
-    assert asyncio.run(nodes.load_custom_node(str(pack)))
-    calls = dict.fromkeys(KINDS, 0)
+    extras = [Path(host) / "comfy_extras" / f"{name}.py" for name in EXTRAS]
+    packs = [Path(base) / "custom_nodes" / name for name in ("genga_tiny_host", "ComfyUI-Genga")]
+    for path in [*extras, *packs]:
+        parent = "comfy_extras" if path.suffix else "custom_nodes"
+        assert asyncio.run(nodes.load_custom_node(str(path), module_parent=parent)), path
     nobody = SimpleNamespace(client_id=None, last_node_id=None, send_sync=lambda *_: None)
-    ends = [name for name, node in order["prompt"].items() if is_end(nodes.NODE_CLASS_MAPPINGS[node["class_type"]])]
     executor = execution.PromptExecutor(nobody, cache_args={"ram": 0.0, "ram_inactive": 0.0, "lru": 0})
+
+
+def run(prompt: dict) -> dict:
+    """Runs a prompt in this process, with the host's own executor and what it has cached."""
+    import nodes
+
+    ends = [name for name, node in prompt.items() if is_end(nodes.NODE_CLASS_MAPPINGS[node["class_type"]])]
+    executor.execute(prompt, "doomed", {}, ends)
+    errors = [str(data) for name, data in executor.status_messages if name == "execution_error"]
+    return {"outputs": executor.history_result["outputs"], "errors": errors}
+
+
+def play(host: str, base: str, order: dict, answers) -> None:
+    """Runs the prompt of an order and answers, or is killed."""
+    if executor is None:
+        boot(host, base)
+    calls = dict.fromkeys(KINDS, 0)
     if order["moment"] is not None:
-        sys.setprofile(watch(pack.resolve(), calls, order["moment"]))
+        sys.setprofile(watch((Path(base) / "custom_nodes" / "ComfyUI-Genga").resolve(), calls, order["moment"]))
     try:
-        executor.execute(order["prompt"], "doomed", {}, ends)
+        answer = run(order["prompt"])
     finally:
         sys.setprofile(None)
-    errors = [str(data) for name, data in executor.status_messages if name == "execution_error"]
-    answers.send({"outputs": executor.history_result["outputs"], "errors": errors, "calls": calls})
+    answers.send({**answer, "calls": calls})
 
 
 def is_end(node) -> bool:
@@ -108,24 +121,35 @@ def watch(pack: Path, calls: dict[str, int], moment: dict):
     return look
 
 
+def apart(context, *given) -> dict:
+    """``play`` in a process of its own."""
+    near, far = context.Pipe(duplex=False)
+    process = context.Process(target=play, args=(*given, far))
+    process.start()
+    far.close()
+    try:
+        answer = near.recv()
+    except EOFError:
+        answer = {}
+    process.join()
+    return {"exit": process.exitcode, **answer}
+
+
 def main() -> None:
     host, base = sys.argv[1:]
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")  # what the host prints must not get between
     os.dup2(2, 1)
-    context = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
-    if hasattr(os, "fork"):
+    forks = hasattr(os, "fork")
+    context = multiprocessing.get_context("fork" if forks else "spawn")
+    if forks:
         boot(host, base)
     for line in sys.stdin:
-        near, far = context.Pipe(duplex=False)
-        process = context.Process(target=play, args=(host, base, json.loads(line), far))
-        process.start()
-        far.close()
-        try:
-            answer = near.recv()
-        except EOFError:
-            answer = {}
-        process.join()
-        lines.write(json.dumps({"exit": process.exitcode, **answer}, default=str) + "\n")
+        order = json.loads(line)
+        if not order.get("warm"):
+            answer = apart(context, host, base, order)
+        else:
+            answer = run(order["prompt"]) if forks else {}
+        lines.write(json.dumps(answer, default=str) + "\n")
         lines.flush()
 
 

@@ -24,16 +24,16 @@ def version(host: Path) -> str:
     return re.search(r'__version__\s*=\s*"([^"]+)"', text).group(1)
 
 
-def aim(host: Path, base: Path, device: tuple[str, ...] = ("--cpu",)) -> None:
+def aim(host: Path, base: Path, options: tuple[str, ...] = ("--cpu",)) -> None:
     """Makes the host importable and has it read its options now: cheap, nothing heavy is imported.
 
     After this any ``import nodes`` or ``import comfy.sd``, early or late, is in ``base``, and on the CPU unless
-    ``device`` has other options for it.
+    other ``options`` are given.
     """
     make_base(base)
     sys.path.insert(0, str(host))
     kept = sys.argv
-    sys.argv = [str(host / "main.py"), *device, "--disable-api-nodes", "--base-directory", str(base)]
+    sys.argv = [str(host / "main.py"), *options, "--disable-api-nodes", "--base-directory", str(base)]
     try:
         importlib.import_module("comfy.options").enable_args_parsing()
         importlib.import_module("comfy.cli_args")

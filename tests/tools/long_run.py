@@ -1,7 +1,8 @@
 """Run as a program: makes one long video in a fresh process and tells what memory and time it took.
 
 ``long_run.py JSON`` with the fields of ``Job``; the last line it prints is the JSON of ``Measured``. The way
-"windows" goes through the pack's nodes; "chain" through the host's own, one window after the other by hand.
+"windows" goes through the pack's nodes; "chain" through the host's own, one window after the other by hand; "models"
+only writes the random model for them, so that making it leaves no traces in the memory of those processes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ctypes
 import gc
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,11 +23,13 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 RATE, FPS = 16000, 25
 DONE = "long_run: "
+BASE_MODEL, AUDIO_LAYERS = "random_wan2.1_i2v.safetensors", "random_InfiniteTalk.safetensors"
 
 
 @dataclass(frozen=True)
 class Job:
-    """host, base: folders; base is to be empty but for what was there from a run of the same host.
+    """host, base: folders. In base there are to be the models that the way "models" makes; what a run of one way and
+    length writes goes into a folder of its own there, so that another finds nothing of it.
 
     width, height, window, overlap: of the video; windows: how many. film: the reference is a VIDEO read by time.
     dim, layers: of the random model; 5120 and 40 are Wan 14B's. true_vae: with Wan's layers (slow), in place of
@@ -65,12 +69,17 @@ class Measured:
     version: str = ""
 
 
-def start(job: Job) -> subprocess.Popen:
-    """A process of its own for ``job``; its folder ``base`` is taken as it is."""
+def start(job: Job, steady: bool = True) -> subprocess.Popen:
+    """A process of its own for ``job``. steady: what it frees is given back at once, where the C library is GNU's.
+
+    By itself that library keeps freed blocks of up to 32 MB for later; how much of them is in memory at a moment
+    differs by some per cent from run to run, and would hide or feign growth.
+    """
     command = [sys.executable, str(Path(__file__).resolve()), json.dumps(asdict(job))]
     return subprocess.Popen(
         command,
         cwd=job.base,
+        env={**os.environ, **({"MALLOC_MMAP_THRESHOLD_": str(1 << 20)} if steady else {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -169,13 +178,16 @@ def set_up(job: Job) -> Stage:
     """A random Wan 2.1 I2V model, the tests' VAE and audio encoder, a portrait and a speech of the right length."""
     tools = _tools()
     base = Path(job.base)
-    tools.host.aim(Path(job.host), base, () if job.gpu else ("--cpu",))
+    own = Path(job.base) / f"{job.way}_{job.windows}"
+    folders = ("--user-directory", str(own / "user"), "--output-directory", str(own / "output"))
+    for folder in folders[1::2]:
+        Path(folder).mkdir(parents=True)
+    tools.host.aim(Path(job.host), base, folders if job.gpu else ("--cpu", *folders))
     tools.pack.load_package("genga", tools.pack.pack_folder())
     host = tools.host.boot(Path(job.host), base)
     from genga_tests.tiny import files
 
     files.install(files.ensure(tools.pack.ROOT / ".dev" / "tiny"), base / "models")
-    import comfy.sd
     import torch
     from comfy_extras.nodes_audio_encoder import AudioEncoderLoader
     from genga_tests.tools.quick_vae import quick
@@ -188,7 +200,7 @@ def set_up(job: Job) -> Stage:
         job=job,
         host=host,
         tools=tools,
-        model=comfy.sd.load_diffusion_model_state_dict(base_weights(job)),
+        model=nodes.UNETLoader().load_unet(BASE_MODEL, "default")[0],
         vae=vae if job.true_vae else quick(vae),
         encoder=AudioEncoderLoader.execute(files.AUDIO_ENCODER).args[0],
         positive=[[0.1 * torch.randn(1, 8, 4096, generator=generator), {}]],
@@ -211,6 +223,20 @@ def _tools():
     from genga_tests.tools import host, pack
 
     return SimpleNamespace(host=host, pack=pack)
+
+
+def audio_layers(job: Job) -> Path:
+    return Path(job.base) / "models" / "model_patches" / AUDIO_LAYERS
+
+
+def make_models(job: Job) -> None:
+    """Writes the random model and its audio layers, each where the host looks for it."""
+    from safetensors.torch import save_file
+
+    model = Path(job.base) / "models" / "diffusion_models" / BASE_MODEL
+    for path, weights in ((model, base_weights), (audio_layers(job), talk_weights)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights(job), path)
 
 
 def base_weights(job: Job) -> dict:
@@ -254,13 +280,9 @@ def by_windows(stage: Stage, measured: Measured) -> None:
     import comfy.samplers
     import torch
     from genga.nodes import guiding, loading, talking, windows
-    from safetensors.torch import save_file
 
     job = stage.job
-    file = Path(job.base) / "models" / "model_patches" / "random_InfiniteTalk.safetensors"
-    if not file.exists():
-        save_file(talk_weights(job), file)
-    model = loading.InfiniteTalkLoader.execute(stage.model, file.name).args[0]
+    model = loading.InfiniteTalkLoader.execute(stage.model, AUDIO_LAYERS).args[0]
     guider = guiding.AudioGuider.execute(model, stage.positive, None, 1.0, 1.0).args[0]
     picture = film(job) if job.film else stage.picture
     settle()
@@ -345,6 +367,7 @@ def _talking_window(stage: Stage):
     """Window by the host's own InfiniteTalk node; None where it has none."""
     import comfy.model_patcher
     import comfy.ops
+    import comfy.utils
     from comfy_extras import nodes_audio_encoder, nodes_wan
     from genga_tests.tiny import talk
 
@@ -357,7 +380,7 @@ def _talking_window(stage: Stage):
     audio = MultiTalkModelPatch(
         in_dim=job.dim, intermediate_dim=talk.HIDDEN, num_layers=job.layers, operations=comfy.ops.manual_cast
     )
-    audio.load_state_dict(talk_weights(job))
+    audio.load_state_dict(comfy.utils.load_torch_file(str(audio_layers(job))))
     patch = comfy.model_patcher.CoreModelPatcher(audio, stage.model.load_device, stage.model.offload_device)
     heard = nodes_audio_encoder.AudioEncoderEncode.execute(stage.encoder, stage.audio).args[0]
 
@@ -403,13 +426,21 @@ def _sample(model, positive, latent: dict, steps: int, seed: int) -> dict:
 def main() -> None:
     job = Job(**json.loads(sys.argv[1]))
     measured = Measured()
+    if job.way == "models":
+        _tools()
+        make_models(job)
+    else:
+        run(job, measured)
+    sys.stdout.write("\n" + DONE + json.dumps(asdict(measured)) + "\n")
+
+
+def run(job: Job, measured: Measured) -> None:
     stage = set_up(job)
     import torch
 
     with torch.inference_mode():
         {"windows": by_windows, "chain": by_hand}[job.way](stage, measured)
     measured.peak, measured.version = peak(), stage.host.version
-    sys.stdout.write("\n" + DONE + json.dumps(asdict(measured)) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from genga.errors import InputError
-from genga.media import color_hist, color_linear
+from genga.media import color, color_hist, color_linear
 from genga.media.color import METHODS, ColorTransfer, in_turn
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -211,6 +211,13 @@ def test_uniform_keeps_the_differences_between_frames():
     assert torch.allclose(uniform.mean((0, 1, 2)), reference.mean((0, 1, 2)), atol=1e-3)
 
 
+def test_uniform_hm_tells_neighbouring_steps_apart():
+    order = torch.randperm(900, generator=torch.Generator().manual_seed(1))
+    source = ((order + 1000) / 2**18).reshape(1, 10, 30, 3)
+    transfer = ColorTransfer.fit(noise(20, 20, 2), "hm")
+    assert torch.allclose(transfer.with_source(source).apply(source), transfer.apply(source), atol=1e-6)
+
+
 def test_values_beyond_those_counted_go_to_the_ends():
     source = torch.cat([0.4 + 0.2 * noise(16, 16, 1), noise(16, 16, 2)])
     reference = 0.3 + 0.4 * noise(16, 16, 3)
@@ -292,6 +299,25 @@ def test_the_arithmetic_of_a_gpu_is_that_of_a_cpu(count):
         color_linear.blend(pixels, affine(pixels), strength, out[0])
         color_linear.blend(pixels.numpy(), by_cpu, strength, out[1])
         assert np.abs(out[0].numpy() - out[1]).max() < 1e-6
+
+
+@pytest.mark.parametrize("uniform", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gpu_gives_the_frames_of_a_cpu(method, uniform, monkeypatch):
+    source, reference = photo(40, 60, 1, frames=2), photo(40, 60, 2)
+
+    def matched():
+        transfer = ColorTransfer.fit(reference, method)
+        return (transfer.with_source(source) if uniform else transfer).apply(source, 0.8)
+
+    by_cpu, numpy_or_tensor = matched(), color._pixels
+
+    def pixels(frame, device=None):
+        return frame.detach().reshape(-1, 3) if device is None else numpy_or_tensor(frame, device)
+
+    monkeypatch.setattr(color, "_pixels", pixels)
+    monkeypatch.setattr(ColorTransfer, "_workers", lambda *_: 0)
+    assert torch.allclose(matched(), by_cpu, atol=2e-3 if method.startswith("hm-") else 1e-5)
 
 
 @pytest.mark.parametrize("first", [0.9, 0.0])

@@ -83,7 +83,12 @@ def test_metadata_is_the_librarys(folder):
     values = {key: file.numbers(key) for key in ("a.byte", "a.long", "a.float", "a.flag", "a.list")}
     assert values == {"a.byte": (7,), "a.long": (-5,), "a.float": (0.5,), "a.flag": (True,), "a.list": (1, -2, 3)}
     assert file.texts("a.words") == (b"x", b"", b"yz")
-    assert (file.text("none"), file.text("a.byte"), file.numbers("a.text"), file.texts("a.list")) == (None, None, (), ())
+    assert (file.text("none"), file.text("a.byte"), file.numbers("a.text"), file.texts("a.list")) == (
+        None,
+        None,
+        (),
+        (),
+    )
 
 
 def test_another_alignment_is_followed(folder):
@@ -188,7 +193,9 @@ def seeds() -> list[bytes]:
         writer.add_array("comfy.gguf.orig_shape.patch_embedding.weight", [2, 4, 1, 2, 2])
         writer.add_tensor("patch_embedding.weight", np.zeros(32, dtype=np.float16))
         writer.add_tensor("head.modulation", np.zeros((1, 2, 32), dtype=np.float32))
-        writer.add_tensor("head.head.weight", np.zeros((4, 34), dtype=np.uint8), raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        writer.add_tensor(
+            "head.head.weight", np.zeros((4, 34), dtype=np.uint8), raw_dtype=gguf.GGMLQuantizationType.Q8_0
+        )
         gguf_files.finish(writer)
         made = [path.read_bytes()]
         writer = gguf.GGUFWriter(path, "t5encoder")

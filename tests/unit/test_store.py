@@ -254,6 +254,7 @@ def test_a_store_that_is_dropped_is_closed(root):
         ("{machine}.{parent}.00000000", 900, False),  # the number was given out again
         ("ffffffff.{gone}.00000000", 0, True),  # another machine: only its age tells
         ("ffffffff.{gone}.00000000", 2, False),
+        ("{machine}.{gone}.{token}", 0, False),  # forked from this process
         ("what is this", 0, True),
         ("what is this", 2, False),
     ],
