@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from genga_tests.tools import host as host_tools
 from genga_tests.tools import long_run
 
 FEW, MANY = 3, 12
@@ -12,11 +13,11 @@ LIMIT = 64e6
 
 
 @pytest.fixture(scope="module")
-def job(host, tiny, tmp_path_factory):
+def job(tiny, tmp_path_factory):
     """17 frames of 384x256 that share 5: what nine more windows add would be 127 MB as frames."""
-    base = tmp_path_factory.mktemp("long")
+    host, base = host_tools.folder(), tmp_path_factory.mktemp("long")
     tiny.folder(base)
-    job = long_run.Job(str(host.path), str(base), MANY, width=384, height=256, film=True)
+    job = long_run.Job(str(host), str(base), MANY, width=384, height=256, film=True, dim=128)
     long_run.finish(long_run.start(replace(job, way="models")))
     return job
 

@@ -165,7 +165,6 @@ class Stage:
 
     job: Job
     host: object
-    tools: object
     model: object
     vae: object
     encoder: object
@@ -176,18 +175,18 @@ class Stage:
 
 def set_up(job: Job) -> Stage:
     """A random Wan 2.1 I2V model, the tests' VAE and audio encoder, a portrait and a speech of the right length."""
-    tools = _tools()
+    found = tools()
     base = Path(job.base)
     own = Path(job.base) / f"{job.way}_{job.windows}"
     folders = ("--user-directory", str(own / "user"), "--output-directory", str(own / "output"))
     for folder in folders[1::2]:
         Path(folder).mkdir(parents=True)
-    tools.host.aim(Path(job.host), base, folders if job.gpu else ("--cpu", *folders))
-    tools.pack.load_package("genga", tools.pack.pack_folder())
-    host = tools.host.boot(Path(job.host), base)
+    found.host.aim(Path(job.host), base, folders if job.gpu else ("--cpu", *folders))
+    found.pack.load_package("genga", found.pack.pack_folder())
+    host = found.host.boot(Path(job.host), base)
     from genga_tests.tiny import files
 
-    files.install(files.ensure(tools.pack.ROOT / ".dev" / "tiny"), base / "models")
+    files.install(files.ensure(found.pack.ROOT / ".dev" / "tiny"), base / "models")
     import torch
     from comfy_extras.nodes_audio_encoder import AudioEncoderLoader
     from genga_tests.tools.quick_vae import quick
@@ -199,7 +198,6 @@ def set_up(job: Job) -> Stage:
     return Stage(
         job=job,
         host=host,
-        tools=tools,
         model=nodes.UNETLoader().load_unet(BASE_MODEL, "default")[0],
         vae=vae if job.true_vae else quick(vae),
         encoder=AudioEncoderLoader.execute(files.AUDIO_ENCODER).args[0],
@@ -212,7 +210,7 @@ def set_up(job: Job) -> Stage:
     )
 
 
-def _tools():
+def tools():
     """The tests' tools under the name they have in tests."""
     spec = importlib.util.spec_from_file_location("genga_bootstrap", TESTS / "tools" / "pack.py")
     module = importlib.util.module_from_spec(spec)
@@ -427,7 +425,7 @@ def main() -> None:
     job = Job(**json.loads(sys.argv[1]))
     measured = Measured()
     if job.way == "models":
-        _tools()
+        tools()
         make_models(job)
     else:
         run(job, measured)
