@@ -89,8 +89,8 @@ def long(sheet: Sheet) -> None:
         sheet, "The character dances through the whole song.", POSE_AND_FACE, 23,
         "# WanAnimate: any length\nAs pose and face, for minutes: windows of 77 frames that share 5. Memory does not grow: the "
         "driving videos are read window by window, and each finished window is kept. After a cancel or a crash press Run "
-        "again; a change of the driving video from some moment on makes only the windows from there on.\n\nIf colours "
-        "drift, set `color_match`; for the sound wire the driving video's into `audio`.",
+        "again; a change of the driving video from some moment on makes only the windows from there on.\n\nFor the "
+        "sound wire the driving video's into `audio`.",
         overlap=5,
     )  # fmt: skip
 

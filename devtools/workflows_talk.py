@@ -141,8 +141,8 @@ def sections(sheet: Sheet) -> None:
     sheet.explain(
         "# InfiniteTalk: three minutes with sections\nOne speech, and another prompt from 60 s and from 120 s on. A section "
         "may also bring another picture. Change the last section's prompt and press Run: the windows before it are taken "
-        "from the store, only those from there on are made again.\n\nThree minutes are 4500 frames in 63 windows. If colours "
-        "drift over that time, set `color_match` to overlap or mkl.\n\n"
+        "from the store, only those from there on are made again.\n\nThree minutes are 4500 frames in 63 windows. "
+        "`color_match` overlap keeps the VAE from shifting their colours.\n\n"
         f"{RECIPE}",
         (I2V, SINGLE, TEXT, VAE, VISION, EARS), 800,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from ..media.video import check_crf
 from ..samplers import noise
 from ..samplers.checks import check_choice
 from ..samplers.windows import checks, engine, fingerprint, plan
-from ..samplers.windows.finish import COLORS, DISABLED, Colour
+from ..samplers.windows.finish import COLORS, OVERLAP, Colour
 from ..samplers.windows.progress import Progress
 from ..samplers.windows.provider import Carried
 from ..samplers.windows.store import Store
@@ -35,10 +35,11 @@ def _finish_inputs() -> list:
         io.Combo.Input(
             "color_match",
             options=list(COLORS),
-            default=DISABLED,
+            default=OVERLAP,
             tooltip="Against colours that drift from window to window. overlap: gain and offset that undo what a trip "
-            "through the VAE changes, measured on the frames two windows share; leaves content alone. mkl, hm, reinhard "
-            "and so on: each window's colours become those of the video's first frame (see Color Match).",
+            "through the VAE changes, measured on the frames two windows share; leaves content alone. disabled: as the "
+            "model draws. mkl, hm, reinhard and so on: each window's colours become those of the video's first frame "
+            "(see Color Match), so changes of scene and light are undone, too.",
         ),
         io.Float.Input(
             "color_strength",
@@ -46,7 +47,7 @@ def _finish_inputs() -> list:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip="0 leaves the windows as they are, 1 matches fully. The first window is never changed.",
+            tooltip="0: off, 0.5: light, 1: full. The first window is never changed.",
         ),
         io.Int.Input(
             "seam_blend",
@@ -181,7 +182,7 @@ class WindowSampler(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, guider, sampler, sigmas, vae, windows, seed, color_match=DISABLED, color_strength=1.0, seam_blend=0,
+        cls, guider, sampler, sigmas, vae, windows, seed, color_match=OVERLAP, color_strength=1.0, seam_blend=0,
         filename_prefix="i2v/i2v_infinitetalk", resume=True, audio=None, crf=16, store_gb=20.0, store_days=14.0,
         tiled_vae="auto",
     ) -> io.NodeOutput:  # fmt: skip

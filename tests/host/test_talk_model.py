@@ -679,6 +679,25 @@ def test_guidance_is_the_references(rooms, talking, prompts, cfg, audio_cfg, nam
     torch.testing.assert_close(sampled(rooms, guider), wanted, rtol=1e-3, atol=1e-3)
 
 
+def test_prompt_and_negative_are_one_call_at_cfg_5(rooms, talking, prompts):
+    """As the host batches them where memory allows; its own layers cannot."""
+    positive, negative = (conditioned(rooms, prompt, sound(1)) for prompt in prompts)
+    u, c = (predict(rooms, talking, cond)[0] for cond in (negative, positive))
+    rows, model = [], talking.clone()
+
+    def counted(apply_model, args):
+        rows.append(args["input"].shape[0])
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    model.set_model_unet_function_wrapper(counted)
+    guider = rooms.comfy.samplers.CFGGuider(model)
+    guider.set_conds(positive, negative)
+    guider.set_cfg(5.0)
+    wanted = rooms.comfy.model_base.comfy.latent_formats.Wan21().process_out(u + 5.0 * (c - u))
+    torch.testing.assert_close(sampled(rooms, guider), wanted, rtol=1e-3, atol=1e-3)
+    assert rows == [2]
+
+
 def test_guidance_of_one_and_one_is_the_hosts_bit_for_bit(rooms, talking, prompts):
     from comfy_extras.nodes_custom_sampler import Guider_Basic
 

@@ -202,6 +202,19 @@ def test_speech_goes_to_all_and_silence_to_the_silent(person, planning, prompts)
             assert spoken["genga_speakers"].cond.shape == (1, 3, 2, 3)
 
 
+def test_the_sound_of_a_window_is_that_of_its_place_whatever_is_carried(person, planning):
+    """The host's node counts from the frames it is given, and begins anew with a tail alone."""
+    window, one = planning.make(50, FRAMES, 9).windows[2], person()
+    heard = []
+    for count in (9, 9 + 2 * 12):
+        shown = one.show(window, SimpleNamespace(frames=torch.rand(count, 32, 48, 3)))
+        (entry,) = shown.edit("positive", [{"model_conds": {}}])
+        heard.append(entry["model_conds"]["genga_audio"].cond)
+    assert torch.equal(*heard)
+    first = 2 * (FRAMES - 9)
+    assert heard[0][0, 0, :, 2, 0, 0].tolist() == list(range(first, first + FRAMES))
+
+
 def test_nothing_of_the_guider_is_changed(person, planning, prompts):
     import comfy.conds
 

@@ -540,7 +540,7 @@ def test_every_method_gives_numbers_and_leaves_the_first_window(shop, store, met
 
 def test_the_overlap_method_undoes_a_known_shift(rooms):
     generator = torch.Generator().manual_seed(0)
-    true = torch.rand(5, 8, 8, 3, generator=generator) * 0.5 + 0.2
+    true = torch.rand(5, 40, 56, 3, generator=generator) * 0.5 + 0.2
     gain, offset = torch.tensor([0.9, 1.05, 1.1]), torch.tensor([0.02, -0.03, 0.01])
     decoded = true * gain + offset
     found, shift = rooms.finish.fit_overlap(decoded, true)
@@ -549,8 +549,42 @@ def test_the_overlap_method_undoes_a_known_shift(rooms):
     assert torch.allclose(rooms.finish.affine(decoded, found, shift), true, atol=1e-5)
 
 
+def blocks(seed: int) -> torch.Tensor:
+    """Two frames of 64x48 in blocks of 16 pixels."""
+    small = torch.rand(2, 3, 4, 3, generator=torch.Generator().manual_seed(seed))
+    return small.repeat_interleave(16, 1).repeat_interleave(16, 2)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_overlap_gives_a_window_back_the_colours_it_was_shown(rooms, backward):
+    """A lamp is lit meanwhile: the window's new frames are others than those that are known."""
+    plan = rooms.plan.make(17, 9, 5, backward=backward)
+    earlier, later = plan.order[:2]
+    scene = blocks(seed=4)[:1] * torch.linspace(0.4, 0.8, 17)[:, None, None, None] + 0.1
+    known, true = (scene[window.first : window.first + window.frames] for window in (earlier, later))
+    carried = rooms.provider.Carried(rooms.finish.tail(plan, earlier, known), None, scene[:1])
+    decoded = true * torch.tensor([1.02, 0.98, 1.01]) + torch.tensor([0.01, -0.01, 0.02])
+    full, half = (
+        rooms.finish.match(
+            decoded.clone(), plan, later, carried, rooms.finish.Colour("overlap", strength), lambda: None
+        )
+        for strength in (1.0, 0.5)
+    )
+    torch.testing.assert_close(full, true, rtol=0, atol=1e-5)
+    torch.testing.assert_close(half, (true + decoded) / 2, rtol=0, atol=1e-5)
+
+
+def test_detail_that_decoding_adds_is_not_taken_for_lost_contrast(rooms):
+    """Fitted pixel by pixel, noise of 8 per cent lowered contrast by 7 per cent at every seam."""
+    true = blocks(seed=2)
+    decoded = true + 0.08 * torch.randn(true.shape, generator=torch.Generator().manual_seed(3))
+    for pair in ((decoded, true), (true, decoded)):
+        gain, offset = rooms.finish.fit_overlap(*pair)
+        assert (gain - 1).abs().max() < 0.01 and offset.abs().max() < 0.01
+
+
 def test_a_flat_channel_gets_an_offset_only_and_gains_stay_within_reason(rooms):
-    true = torch.rand(2, 8, 8, 3, generator=torch.Generator().manual_seed(1))
+    true = blocks(seed=1)
     decoded = true.clone()
     decoded[..., 0] = 0.25
     decoded[..., 1] = 0.5 + (true[..., 1] - 0.5) * 0.1

@@ -107,7 +107,7 @@ def test_a_video_with_sound_tags_and_json(node, parts, rooms, vae, folders):
     assert json.loads(tags["prompt"]) == PROMPT and json.loads(tags["workflow"]) == WORKFLOW
     facts = json.loads(tags["genga"])["facts"]["3"]
     assert (facts["seed"], facts["windows"], facts["frames"], facts["crf"]) == (5, 2, 13, 16)
-    assert facts["color_match"] == "disabled" and facts["fps"] == 25
+    assert (facts["color_match"], facts["color_strength"]) == ("overlap", 1.0) and facts["fps"] == 25
     beside = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert (beside["frames"], beside["duration"], beside["audio"]["sample_rate"]) == (13, 0.52, 16000)
     assert abs(read_audio(path)["waveform"].shape[2] / 16000 - 13 / 25) < 0.08

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
+import torch
+from genga.conditioning import speech_sound
 from genga.errors import InputError
 from genga.samplers.windows import plan as plans
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 lengths = st.integers(1, 3000)
@@ -33,6 +36,17 @@ def test_the_windows_give_every_frame_once_and_in_order(length, size, kind, blen
     assert emitted(plan) == list(range(length))
     assert emitted(plan, min(blend, plan.most_blend)) == list(range(length))
     assert plan.most_blend <= size[1]
+
+
+@given(samples=st.integers(2000, 4_000_000), rate=st.sampled_from([16000, 22050, 44100, 44101, 48000]))
+@settings(max_examples=200)
+def test_a_video_has_the_frames_of_its_speech(samples, rate):
+    """InfiniteTalk's 81 and 9, at 25 frames a second: the whole frames of the exact duration, each once."""
+    seconds = Fraction(samples, rate)
+    count = speech_sound.Sound(torch.empty(0), seconds).frames
+    frames = emitted(plans.make(count, 81, 9))
+    assert frames == list(range(int(seconds * 25)))
+    assert 0 <= seconds - Fraction(len(frames), 25) < Fraction(1, 25)
 
 
 @given(lengths, sizes())
