@@ -100,10 +100,16 @@ def _write(language: str, name: str, tree: dict) -> None:
     file.write_text(json.dumps(tree, ensure_ascii=False, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
+def kept(name: str, folder: Path = FOLDER) -> dict:
+    """What a person wrote into the English file: words of the page's own scripts, which no schema knows."""
+    return {} if name == "nodeDefs.json" else read(ENGLISH, name, folder)
+
+
 def update(schemas: list) -> list[str]:
     """Brings every language up to the schemas; returns the keys that a person has to write."""
     missing = []
     for name, tree in english(schemas).items():
+        tree = kept(name) | tree
         before, now = flat(read(ENGLISH, name)), flat(tree)
         for language in OTHERS:
             held = carried(before, now, flat(read(language, name)))
