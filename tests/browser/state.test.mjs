@@ -57,6 +57,7 @@ describe('adding', () => {
   test('several are spread over an empty strip', () => {
     expect(frames(state.addAll([], ['a', 'b', 'c'].map(image), rules(), 3).keys)).toEqual([0, 40, 80])
     expect(frames(state.addAll(at(0), ['a', 'b'].map(image), rules(), 20).keys)).toEqual([0, 20, 80])
+    expect(state.addAll([], ['a', 'b', 'c'].map(image), rules({ length: 5 })).say).toEqual(['notAllFit', { left: 1, count: 3 }])
   })
   test('keeps clear of wired keyframes, and says when all is taken', () => {
     expect(state.add([], image('a'), rules({ wired: [0, 80] })).keys[0].frame).toBe(40)

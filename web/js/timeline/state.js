@@ -158,9 +158,10 @@ export function addAll(keys, images, rules, wish) {
   images.forEach((image, i) => {
     const even = Math.round((i * (rules.length - 1)) / (images.length - 1));
     const next = add(edit.keys, image, rules, spread ? even : i ? undefined : wish);
-    edit = { ...next, say: next.say ?? edit.say, selected: next.say ? edit.selected : next.selected };
+    if (!next.say) edit = next;
   });
-  return edit;
+  const left = images.length - (edit.keys.length - keys.length);
+  return left ? { ...edit, say: ["notAllFit", { left, count: images.length }] } : edit;
 }
 
 /** Exactly this frame, as typed: kept as written (-1 too), refused on another's. @param {Key[]} keys @param {number} index

@@ -1,0 +1,59 @@
+// Puts the keyframe timeline on its nodes. The value is the node's own input `timeline`, a line of JSON that is kept out of
+// sight: saved with the workflow, copied, undone and sent with the prompt like any other. The widget here is its view only.
+
+import { app } from "../../../../scripts/app.js";
+import { Timeline } from "./widget.js";
+
+const ENDS = { GengaWanFFLF: true, GengaArbitraryKeyframes: false };
+const VALUE = "timeline";
+const MARGIN = 8; // around the widget on the canvas
+const ROW_GAP = 4; // the canvas puts this between widgets
+const WIDE = 420; // a new node; a loaded workflow sets its own size after this
+
+/** Hides the value in both renderers: the canvas reads widget.hidden, Vue nodes read widget.options.hidden. */
+function hide(widget) {
+  widget.hidden = true;
+  widget.options.hidden = true; // set in place: Vue nodes of 1.47 do not see an exchanged options object
+  widget.computeSize = () => [0, -ROW_GAP]; // the canvas would leave its row empty
+}
+
+/** Runs `after` once the node's own handler has. */
+function follow(node, name, after) {
+  const before = node[name];
+  node[name] = function (...given) {
+    const result = before?.apply(this, given);
+    after();
+    return result;
+  };
+}
+
+function mount(node, value, ends) {
+  const timeline = new Timeline(node, value, ends);
+  const height = () => timeline.height + 2 * MARGIN;
+  const view = node.addDOMWidget("timeline_view", "genga_timeline", timeline.element, {
+    serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height,
+  });
+  view.serialize = false; // options.serialize keeps it out of the prompt, this out of the workflow
+  timeline.onresize = () => {
+    const needed = node.computeSize()[1];
+    if (node.size[1] < needed) node.setSize([node.size[0], needed]);
+    node.setDirtyCanvas?.(true, true);
+  };
+  follow(value, "callback", () => timeline.look());
+  follow(node, "onConfigure", () => timeline.load()); // loading, undo and paste: the value comes after the node is made
+  follow(node, "onConnectionsChange", () => setTimeout(() => timeline.look()));
+  follow(node, "onRemoved", () => timeline.destroy());
+}
+
+app.registerExtension({
+  name: "Genga.Timeline",
+
+  nodeCreated(node) {
+    if (!(node.comfyClass in ENDS)) return;
+    const value = node.widgets?.find(({ name }) => name === VALUE);
+    if (!value) return;
+    hide(value);
+    mount(node, value, ENDS[node.comfyClass]);
+    node.setSize([Math.max(WIDE, node.size[0]), node.computeSize()[1]]);
+  },
+});

@@ -1,0 +1,280 @@
+// The keyframe timeline: what a person does becomes an edit of the state, and the state one hidden JSON value.
+
+import { choose, isPicture, upload } from "./files.js";
+import { readSetting, save } from "./host.js";
+import { canPaint, paintMask } from "./mask.js";
+import { Panel, button, row } from "./panel.js";
+import * as state from "./state.js";
+import { Strip } from "./strip.js";
+import { STYLE } from "./style.js";
+import { seconds, word } from "./words.js";
+
+const LOOK = 400; // milliseconds between looks at the graph: the host tells no node of another node's widgets
+const FAST = 4; // grid steps with Shift
+const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
+
+/** The widget last made for each node id. @type {Map<string, Timeline>} */
+const shownFor = new Map();
+
+export class Timeline {
+  /** @param {any} node @param {any} widget the hidden widget with the JSON @param {boolean} ends */
+  constructor(node, widget, ends) {
+    Object.assign(this, { node, widget, ends });
+    /** @type {state.Key[]} */
+    this.keys = [];
+    this.selected = -1;
+    /** @type {state.Say | undefined} why the saved value cannot be read; until cleared it is not written over */
+    this.locked = undefined;
+    this.before = null; // the keys when a drag began
+    this.build();
+    this.setting = readSetting(node, ends);
+    this.load();
+    this.clock = setInterval(() => this.look(), LOOK);
+  }
+
+  build() {
+    this.element = document.createElement("div");
+    this.element.className = "genga-timeline";
+    this.element.dataset.captureWheel = "true"; // Vue nodes: wheel over the fields is theirs
+    this.element.style.setProperty("--genga-accent", "var(--p-primary-color, #5b93d6)");
+    const root = this.element.attachShadow({ mode: "open" });
+    const style = document.createElement("style");
+    style.textContent = STYLE;
+    this.strip = new Strip({
+      select: (index) => this.select(index), drag: (frame) => this.drag(frame), key: (event, i) => this.key(event, i),
+      release: (cancelled) => this.release(cancelled), drop: (files, frame) => this.addFiles(files, frame),
+    });
+    this.panel = new Panel({
+      frame: (value) => this.edit(state.setFrame(this.keys, this.selected, value, this.setting.rules)),
+      change: (values) => this.edit(state.change(this.keys, this.selected, values)),
+      replace: () => choose(false, ([file]) => this.useFile(file, "image")),
+      duplicate: () => this.edit(state.duplicate(this.keys, this.selected, this.setting.rules)),
+      remove: () => this.edit(state.remove(this.keys, this.selected)),
+      paint: () => this.paint(), maskFile: () => choose(false, ([file]) => this.useFile(file, "mask")),
+    });
+    this.about = Object.assign(document.createElement("span"), { className: "about" });
+    this.add = button(word("add"), () => choose(true, (files) => this.addFiles(files)));
+    this.status = Object.assign(document.createElement("div"), { className: "row status" });
+    this.status.setAttribute("role", "status");
+    this.body = Object.assign(document.createElement("div"), { className: "body" });
+    this.body.setAttribute("role", "group");
+    this.body.setAttribute("aria-label", word("label"));
+    this.body.append(row(this.add, this.about), this.strip.element, this.status, this.panel.element);
+    root.append(style, this.body);
+    this.guard();
+  }
+
+  /** What happens in the widget stays in it: else the host would move, delete or paste nodes. */
+  guard() {
+    const stop = (/** @type {Event} */ event) => event.stopPropagation();
+    for (const name of ["pointerdown", "mousedown", "dblclick", "dragover", "drop"]) this.body.addEventListener(name, stop);
+    this.body.addEventListener("keydown", (event) => {
+      const field = event.target instanceof HTMLInputElement;
+      if (field || !(event.ctrlKey || event.metaKey)) event.stopPropagation(); // Ctrl+Z and the like are the host's
+    });
+    this.body.addEventListener("paste", (event) => this.paste(event));
+    this.watcher = new ResizeObserver(() => {
+      this.strip.redraw();
+      this.onresize?.();
+    });
+    this.watcher.observe(this.body);
+  }
+
+  get height() {
+    return Math.ceil(this.body.offsetHeight) || 150;
+  }
+
+  /** Vue nodes of 1.32 go on showing the element of a node that undo has made anew: then this one takes its place. */
+  takePlace() {
+    const id = String(this.node.id);
+    const old = shownFor.get(id);
+    if (old === this) return;
+    shownFor.set(id, this);
+    if (old?.gone && old.element.isConnected) old.element.replaceWith(this.element);
+  }
+
+  destroy() {
+    this.gone = true;
+    clearInterval(this.clock);
+    this.watcher.disconnect();
+  }
+
+  /** Takes the saved value, as after loading, undo and paste. */
+  load() {
+    const { keys, say } = state.parse(this.widget.value);
+    this.keys = keys;
+    this.locked = say;
+    this.selected = Math.min(this.selected, keys.length - 1);
+    this.saved = this.widget.value;
+    this.setting = readSetting(this.node, this.ends);
+    this.say(say, say ? [["clear", () => this.clear()]] : []);
+    this.render();
+  }
+
+  /** The graph may have changed around the node, and programs may set the value. */
+  look() {
+    this.takePlace();
+    if (!this.element.isConnected || this.before) return;
+    if (this.widget.value !== this.saved) this.load();
+    const setting = readSetting(this.node, this.ends);
+    const from = this.setting.rules.length;
+    const sign = JSON.stringify([setting, getComputedStyle(this.element).color]);
+    if (sign === this.sign) return;
+    this.sign = sign;
+    this.setting = setting;
+    if (from !== setting.rules.length && this.keys.length) this.lengthChanged(from);
+    this.render();
+  }
+
+  /** @param {number} from the length before */
+  lengthChanged(from) {
+    const { length } = this.setting.rules;
+    const out = this.keys.filter((key) => state.actualFrame(key.frame, this.setting.rules) === null).length;
+    const act = (/** @type {state.Edit} */ edit) => this.edit(edit);
+    const offers = [["rescaleTo", () => act(state.rescale(this.keys, from, this.setting.rules)), { length }]];
+    if (out) offers.push(["clipOff", () => act(state.clip(this.keys, this.setting.rules))]);
+    else offers.push(["keep", () => this.say()]);
+    if (this.ends) return;
+    this.say([out ? "lengthOutside" : "lengthChanged", { from, length, count: out }], offers);
+  }
+
+  /** @param {state.Edit} edit */
+  edit(edit) {
+    const focused = this.strip.handles.includes(this.element.shadowRoot.activeElement);
+    const changed = edit.keys !== this.keys;
+    this.keys = edit.keys;
+    this.selected = edit.selected;
+    this.say(edit.say);
+    if (changed) this.store();
+    this.render();
+    if (focused) this.strip.focus(this.selected);
+  }
+
+  store() {
+    this.saved = state.serialise(this.keys);
+    save(this.widget, this.saved);
+  }
+
+  clear() {
+    this.locked = undefined;
+    this.edit({ keys: [], selected: -1 });
+  }
+
+  /** @param {number} index */
+  select(index) {
+    if (index < 0 || index === this.selected) return;
+    this.selected = index;
+    this.render();
+  }
+
+  /** @param {number} frame */
+  drag(frame) {
+    this.before ??= { keys: this.keys, selected: this.selected };
+    const edit = state.move(this.before.keys, this.before.selected, frame, this.setting.rules);
+    this.say(edit.say);
+    if (edit.say) return; // another picture is there: this one waits where it was last
+    this.keys = edit.keys;
+    this.selected = edit.selected;
+    this.render();
+  }
+
+  /** @param {boolean} cancelled */
+  release(cancelled) {
+    const { before } = this;
+    this.before = null;
+    if (!before) return;
+    const moved = { keys: this.keys, selected: this.selected };
+    this.keys = before.keys; // so that the edit is seen as one, and saved once
+    this.edit(cancelled ? before : moved);
+    this.strip.focus(this.selected);
+  }
+
+  /** @param {KeyboardEvent} event @param {number} index */
+  key(event, index) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { keys, setting: { rules } } = this;
+    const steps = (STEPS[event.key] ?? 0) * (event.shiftKey ? FAST : 1);
+    if (steps) this.edit(state.step(keys, index, steps, rules));
+    else if (event.key === "Delete" || event.key === "Backspace") this.edit(state.remove(keys, index));
+    else if (event.key.toLowerCase() === "d") this.edit(state.duplicate(keys, index, rules));
+    else if (event.key === "Home" || event.key === "End") this.strip.focus(event.key === "Home" ? 0 : keys.length - 1);
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {ClipboardEvent} event */
+  paste(event) {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.addFiles(files);
+  }
+
+  /** @param {File[]} files @param {number} [frame] where they were dropped */
+  async addFiles(files, frame) {
+    if (this.locked) return;
+    const images = await this.uploaded(files);
+    if (images.length) this.edit(state.addAll(this.keys, images, this.setting.rules, frame));
+  }
+
+  /** @param {File} file @param {"image" | "mask"} name */
+  async useFile(file, name) {
+    const key = this.keys[this.selected];
+    const [ref] = await this.uploaded([file]);
+    this.put(key, name, ref);
+  }
+
+  /** Values for a key that may have moved, or gone, since they were asked for. */
+  put(key, name, ref) {
+    const index = this.keys.indexOf(key);
+    if (ref && index >= 0) this.edit(state.change(this.keys, index, { [name]: ref }));
+  }
+
+  /** @param {File[]} files @returns {Promise<state.FileRef[]>} */
+  async uploaded(files) {
+    const refs = [];
+    this.say(["uploading", { count: files.length }]);
+    let trouble;
+    for (const file of files) {
+      if (!isPicture(file)) trouble = ["notPicture", { name: file.name }];
+      else await upload(file).then((ref) => refs.push(ref), (error) => {
+        trouble = ["uploadFailed", { name: file.name, reason: error.message }];
+      });
+    }
+    this.say(trouble);
+    return refs;
+  }
+
+  async paint() {
+    const key = this.keys[this.selected];
+    if (!canPaint()) choose(false, ([file]) => this.useFile(file, "mask"));
+    else await paintMask(key.image, key.mask, (mask) => this.put(key, "mask", mask));
+  }
+
+  /** @param {state.Say} [say] @param {[string, () => void, object?][]} [offers] */
+  say(say, offers = []) {
+    const text = say ? word(...say) : "";
+    if (this.status.dataset.text === text) return;
+    this.status.dataset.text = text;
+    const words = Object.assign(document.createElement("span"), { textContent: text });
+    this.status.replaceChildren(words, ...offers.map(([name, run, values]) => button(word(name, values), run)));
+  }
+
+  render() {
+    const { keys, selected, setting } = this;
+    const { rules, fps } = setting;
+    const problems = state.problems(keys, rules);
+    const shown = { keys, selected, setting, problems };
+    this.strip.show(shown);
+    this.panel.show(shown);
+    this.add.disabled = Boolean(this.locked);
+    const notes = [word("about", { length: rules.length, seconds: seconds(rules.length, fps), fps })];
+    if (setting.unknown) notes.push(word("wiredUnknown"));
+    if (setting.lengthWired) notes.push(word("lengthWired"));
+    this.about.textContent = notes.join(" · ");
+    const problem = problems.get(selected) ?? [...problems.values()][0];
+    this.status.classList.toggle("wrong", Boolean(problem || this.locked));
+    if (problem && !this.status.dataset.text) this.say(problem);
+  }
+}
