@@ -171,7 +171,12 @@ def test_the_server_hands_the_words_to_the_page(server, translated):
     assert {path: text for path, text in texts.items() if given.get(path) != text} == {}
 
 
-def test_every_node_has_a_help_page(schemas):
+def test_every_node_has_a_help_page_that_names_its_inputs(schemas):
     """The page takes NodeId/ja.md or, where there is none, NodeId.md."""
     pages = FOLDER.parent / "web" / "docs"
-    assert not [schema.node_id for schema in schemas if not (pages / f"{schema.node_id}.md").exists()]
+    texts = [(pages / f"{schema.node_id}.md").read_text(encoding="utf-8") for schema in schemas]
+    said = [
+        (schema.node_id, item.id, text) for schema, text in zip(schemas, texts, strict=True) for item in schema.inputs
+    ]
+    unnamed = [f"{node}: {name}" for node, name, text in said if not whole(name, text)]
+    assert not unnamed, "\n".join(unnamed)
