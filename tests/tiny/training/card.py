@@ -1,0 +1,86 @@
+"""The last stage: the weights into tests/tiny/weights/, and a card that says what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from .. import trained
+from . import clips, flow, vae
+from .run import Run
+
+LEVELS = (0.95, 0.8, 0.5, 0.2)
+SOURCES = {trained.HIGH: "high", trained.LOW: "low", trained.T2V: "t2v", trained.VAE: "vae_sharp"}
+TEXT = """# The trained tiny models
+
+They draw the small world of `../world.py`: coloured shapes that glide, and a figure that waves and speaks, 64x64 at 17
+to 81 frames. Tests and the demo use them; they are of no use for anything else. Made by `../train.py`.
+
+{table}
+
+- **Architecture.** `world_vae`: Wan 2.1's VAE of width 8. `world_i2v_*`: Wan 2.2's I2V pair (36 channels in), boundary
+  0.9; `world_t2v`: 16 channels in; all of width {dim}, {layers} layers, {heads} heads,
+  feed-forward {ffn}. The text encoder is UMT5's format with computed weights
+  (`../world_text.py`); `spiece.model` is its tokenizer.
+- **Data.** Drawn from seeds, nothing else: {clips}. Each clip has {takes} choices of key pictures (1 to 5 anywhere, exact or
+  held, strength 0.1 to 1, one in five inside a mask). {held} combinations of colour, shape and direction are in no clip.
+- **Steps and rates.** {steps}.
+- **Order.** The VAE as a whole, then the clips as latents, then the image-to-video trunk; both experts go on from the trunk.
+  The decoder learnt on alone beside them, on latents that no longer changed. AdamW, averaged weights, bfloat16 autocast.
+  The trunk began when half of the clips were encoded.
+- **Loss** on clips no model has seen, {examples} of them, at noise levels {levels}:
+{losses}
+- **Round trip** of the VAE on clips it has not seen: {psnr:.2f} dB.
+- **Time**: {hours:.1f} hours of one core of a shared two-core machine (AMD EPYC), Python and PyTorch {torch}.
+- **Licence**: that of the project. Nothing in them comes from anyone's pictures.
+"""
+
+
+def write(run: Run, tasks: dict[str, flow.Task], counts: dict[int, int], data: flow.Data) -> None:
+    """Copies and describes; needs every other stage done."""
+    import torch
+
+    trained.FOLDER.mkdir(exist_ok=True)
+    rows = ["| file | MB | sha256 |", "|---|---|---|"]
+    for name, stage in SOURCES.items():
+        shutil.copyfile(run.folder / f"{stage}.safetensors", trained.FOLDER / name)
+        rows.append(_row(trained.FOLDER / name))
+    rows.append(_row(trained.FOLDER / "spiece.model"))
+    losses = []
+    for name in ("high", "low", "t2v"):
+        found = flow.held_out_loss(run.tensors(name), tasks[name], data, list(LEVELS))
+        losses.append(f"  `{name}` " + ", ".join(f"{value:.3f}" for value in found))
+    net = vae.network(run.tensors("vae_sharp"))
+    text = TEXT.format(
+        table="\n".join(rows), dim=flow.DIM, layers=flow.LAYERS, heads=flow.HEADS, ffn=flow.FFN,
+        clips=", ".join(f"{count} clips of {frames} frames" for frames, count in counts.items()), takes=clips.TAKES,
+        held=5, steps=_steps(run, tasks), examples=64, levels=", ".join(map(str, LEVELS)), losses="\n".join(losses),
+        psnr=vae.quality(net, range(900_000, 900_024)), hours=_seconds(run) / 3600, torch=torch.__version__,
+    )  # fmt: skip
+    (trained.FOLDER / "card.md").write_text(text, encoding="utf-8")
+
+
+def _row(path: Path) -> str:
+    data = path.read_bytes()
+    return f"| `{path.name}` | {len(data) / 1e6:.2f} | `{hashlib.sha256(data).hexdigest()}` |"
+
+
+def _steps(run: Run, tasks: dict[str, flow.Task]) -> str:
+    last = {line["stage"]: line for line in _log(run)}
+    return "; ".join(f"{name} {line['step']}, last loss {line['loss']:.3f}" for name, line in last.items())
+
+
+def _log(run: Run) -> list[dict]:
+    return [json.loads(line) for line in (run.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _seconds(run: Run) -> float:
+    """Of all stages; a stage that was stopped counts from where it went on, too."""
+    total, last = 0.0, {}
+    for line in _log(run):
+        before = last.get(line["stage"], 0)
+        total += line["seconds"] - before if line["seconds"] > before else line["seconds"]
+        last[line["stage"]] = line["seconds"]
+    return total
