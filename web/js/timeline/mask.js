@@ -6,12 +6,13 @@ import { viewURL } from "./files.js";
 
 /** @typedef {import("./state.js").FileRef} FileRef */
 
-/** The editor's class-wide switches live on the class of the app. */
-const App = () => /** @type {any} */ (app.constructor);
+const COMMAND = "Comfy.MaskEditor.OpenMaskEditor";
 
 /** @returns {boolean} whether this host has the editor that this needs */
 export function canPaint() {
-  return typeof App().open_maskeditor === "function" && app.extensionManager.setting.get("Comfy.MaskEditor.UseNewEditor") !== false;
+  const { command, setting } = app.extensionManager;
+  const known = command.commands.some(({ id }) => id === COMMAND);
+  return known && setting.get("Comfy.MaskEditor.UseNewEditor") !== false; // the old one pastes into the graph
 }
 
 /** @param {FileRef} ref */
@@ -43,7 +44,10 @@ function standIn(shown, image, saved) {
 export async function paintMask(image, mask, saved) {
   const shown = mask ?? image; // a painted mask holds the picture too
   const node = standIn(shown, await loaded(shown), saved);
-  App().clipspace_return_node = node;
-  App().open_maskeditor();
-  App().clipspace_return_node = null; // read at once; left set, it would change the host's menus
+  const { canvas } = app;
+  const selected = canvas.selected_nodes;
+  canvas.selected_nodes = { [node.id]: node }; // the command asks which node is selected, at once
+  const opened = app.extensionManager.command.execute(COMMAND);
+  canvas.selected_nodes = selected;
+  await opened;
 }
