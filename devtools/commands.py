@@ -12,6 +12,7 @@ from .environment import ROOT
 from .shell import Failure, call, say
 
 EXIT_FAILED = 1
+WORKERS = 2  # each may run a host in its process and another as a server: 5 to 6 GB together
 
 
 def test(host: Path, extra: list[str]) -> int:
@@ -24,11 +25,23 @@ def test(host: Path, extra: list[str]) -> int:
     }
     say("ruff check")
     lint = call([python, "-m", "ruff", "check", "."], cwd=ROOT)
-    say("pytest " + " ".join(extra))
+    arguments = [*workers(), *extra]
+    say("pytest " + " ".join(arguments))
     # Through the script, not "python -m pytest": that would put this folder on sys.path, where the pack's
     # nodes/ has the name of the host's own module.
-    result = call([environment.script(python, "pytest"), *extra], cwd=ROOT, extra_env=variables)
+    result = call([environment.script(python, "pytest"), *arguments], cwd=ROOT, extra_env=variables)
     return result or lint
+
+
+def workers() -> list[str]:
+    """pytest's arguments for two processes that take the test files one by one; a ``-n`` that follows wins.
+
+    The files begin in the order of tests/conftest.py; pytest-xdist would go by their number of tests, which tells
+    nothing of their time.
+    """
+    if (os.cpu_count() or 1) < WORKERS:
+        return []
+    return ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def demo(host: Path, extra: list[str]) -> int:

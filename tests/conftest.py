@@ -21,7 +21,15 @@ TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 KINDS = ("unit", "host", "server", "browser", "gates")
 CI = "CI" in os.environ
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # None where one process runs all tests
+LONGEST_FIRST = ("server", "browser", "gates", "host", "unit")
 NO_HOST = "no host: run the tests with `python dev.py test`, or set GENGA_COMFYUI to a ComfyUI checkout"
+
+if WORKER:
+    # Workers share the processors, with the hosts that they start: threads beyond that only wait for each other,
+    # and tiny models then take several times as long. Read when torch is imported, so it is set before.
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
 
 # The pack's root must not be importable: its folder nodes/ has the name of the host's own module.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
@@ -47,6 +55,7 @@ if HOST:
     host_tools.aim(HOST, BASE / "in_process")
 pack_tools.load_package("genga", pack_tools.pack_folder())
 pack_tools.load_package("tiny", TESTS / "tiny")
+pack_tools.load_package("devtools", ROOT / "devtools")
 
 configuration.set_hypothesis_home_dir(str(ROOT / ".dev" / "hypothesis"))
 settings.register_profile("genga", deadline=None, derandomize=CI)
@@ -57,7 +66,7 @@ def pytest_addoption(parser) -> None:
     parser.addoption(
         "--full",
         action="store_true",
-        help="run the text-to-video workflows at the size they are shipped with (minutes each on a CPU)",
+        help="also run the text-to-video workflows at 832x480, and the talking ones with all their steps (minutes)",
     )
 
 
@@ -66,11 +75,22 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Marks each test with the folder it lies in: ``-m unit``, ``-m "not browser"``."""
+    """Marks each test with the folder it lies in: ``-m unit``, ``-m "not browser"``.
+
+    Workers take the files in the order given here: those with a slow test first, then kind by kind, so that no long
+    file is left for the end.
+    """
     for item in items:
-        parts = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ()
-        if parts and parts[0] in KINDS:
-            item.add_marker(parts[0])
+        if kind_of(item):
+            item.add_marker(kind_of(item))
+    if WORKER:
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (item.path not in slow, LONGEST_FIRST.index(kind_of(item) or "unit")))
+
+
+def kind_of(item) -> str | None:
+    parts = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ()
+    return parts[0] if parts and parts[0] in KINDS else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -109,8 +129,11 @@ class Tiny:
 
     def folder(self, base: Path) -> Path:
         """``base/models`` with every tiny file linked into it under the name that users have."""
+        from devtools.shell import lock
+
         models = Path(base) / "models"
-        self.files.install(self.files.ensure(ROOT / ".dev" / "tiny"), models)
+        with lock(ROOT / ".dev" / "locks" / "tiny"):  # two workers want them at the same moment
+            self.files.install(self.files.ensure(ROOT / ".dev" / "tiny"), models)
         return models
 
 

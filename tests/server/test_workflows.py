@@ -14,10 +14,9 @@ from PIL import Image, ImageDraw
 LONG = ("InfiniteTalk", "WanAnimate")  # test_long_workflows.py
 NAMES = [name for name in shipped.NAMES if not name.startswith(LONG)]
 PICTURE = (64, 48)
-# Without a picture nothing makes the video small. A T2V run at the size shipped takes minutes on a CPU: that is
-# what --full is for (CI does it); else these two numbers are changed as well.
+# Without a picture nothing makes the video small, so these two numbers are changed as well; test_full_size.py has
+# the size shipped.
 SMALL = {"width": 64, "height": 48}
-FULL_MINUTES = 40
 
 
 def test_every_documented_mode_has_a_workflow():
@@ -52,14 +51,14 @@ def pictures(server):
 
 
 @pytest.fixture(scope="module")
-def run(server, info, models, pictures, request):
+def run(server, info, models, pictures):
     def queue(name: str):
         workflow = shipped.ready(name, models, pictures)
         prompt = to_prompt(workflow, info)
-        if name.endswith("T2V") and not request.config.getoption("--full"):
+        if name.endswith("T2V"):
             (node,) = [n for n in prompt.values() if n["class_type"] == "GengaWanFFLF"]
             node["inputs"] |= SMALL
-        entry = server.queue(prompt, {"extra_pnginfo": {"workflow": workflow}}, timeout=FULL_MINUTES * 60)
+        entry = server.queue(prompt, {"extra_pnginfo": {"workflow": workflow}})
         return workflow, prompt, entry
 
     return queue

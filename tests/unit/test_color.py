@@ -137,6 +137,7 @@ def pictures(draw, frames=None, size=None):
     return picture
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(data=st.data(), statistics=st.sampled_from(["per_frame", "uniform"]), strength=st.sampled_from([1.0, 0.4]))
 def test_odd_pictures_are_defined_and_left_alone(data, statistics, strength):
@@ -498,6 +499,7 @@ def _status(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux counts the peak of memory")
 @pytest.mark.parametrize("uniform", [False, True])
 @pytest.mark.parametrize(

@@ -212,6 +212,7 @@ sys.stdout.write(digest(
 """
 
 
+@pytest.mark.slow
 def test_two_processes_agree():
     script = SCRIPT.format(pack=str(Path(__file__).resolve().parents[1] / "tools" / "pack.py"))
     running = [

@@ -71,6 +71,7 @@ def test_float32_is_ggufs_on_dense_noise(kind, seed, rows, blocks):
     assert_same(ggml.dequantize(torch.from_numpy(raw), kind), reference(raw, kind))
 
 
+@pytest.mark.slow
 @quantized
 @pytest.mark.parametrize("bits", [0x0000, 0x8000, 0x0001, 0x83FF, 0x7BFF, 0x7C00, 0xFC00, 0x7E00, 0x3C01], ids=hex)
 def test_every_odd_scale(kind, bits):

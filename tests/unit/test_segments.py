@@ -243,6 +243,7 @@ def test_pieces_of_different_sizes_are_refused(tmp_path):
     assert others(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_segments(tmp_path):
     """200 pieces of 0.24 MB: what was kept of them would show."""
     psutil = pytest.importorskip("psutil")

@@ -401,6 +401,7 @@ def worker(root, turns, limit=None):
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 def test_killed_at_any_moment_every_entry_is_whole(root):
     pytest.importorskip("psutil")
@@ -421,6 +422,7 @@ def test_killed_at_any_moment_every_entry_is_whole(root):
         target.close()
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_store(root):
     """Each makes, drops and sweeps what the other uses; none fails, nothing is taken for damaged."""
     workers = [worker(root, 12, limit) for limit in (None, 500_000)]
