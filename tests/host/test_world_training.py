@@ -39,14 +39,15 @@ def test_encoding_without_branches_is_encoding(training):
 
 def test_whitened_latents_have_wans_mean_and_spread_and_decode_the_same(training, monkeypatch):
     vae, clips = training["vae"], training["clips"]
-    monkeypatch.setattr(vae, "WHITENED_ON", 2)
+    monkeypatch.setattr(vae, "WHITENED_ON", 1)
     plain = vae.network()
     white = vae.network(vae.whitened(vae.quick(vae.network())))
-    x = vae.batch(500_000, 2, 17)[0]
+    x = vae.batch(500_000, 4, 17)[0]  # what it is whitened on
     with torch.no_grad():
         z = torch.stack([clips.normal(each) for each in white.encode(x)])
         used = z.movedim(1, 0).flatten(1)[: computed.PACKED]
-        assert used.std(1).max() < 2
+        assert torch.allclose(used.std(1), torch.ones(computed.PACKED), atol=0.25)
+        assert used.mean(1).abs().max() < 0.1
         assert torch.allclose(white.decode(white.encode(x)), plain.decode(plain.encode(x)), atol=0.05)
 
 
