@@ -12,3 +12,12 @@ def private(name: str) -> Path:
     folder = Path(folder_paths.get_user_directory()) / "genga" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def temp() -> Path:
+    """The host's folder for what may be gone tomorrow, made if it is missing; the page can read it."""
+    import folder_paths
+
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

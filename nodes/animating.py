@@ -188,7 +188,7 @@ class WanAnimatePose(io.ComfyNode):
         fits = partial(animate_patch.check_guided, pose_strength, face_strength)
         windows = Windows(plan, provider, rate, notes=plan.notes, fits=fits)
         report.fact(length=length, width=width, height=height, fps=float(rate), windows=count, overlap=plan.overlap)
-        return io.NodeOutput(model, windows, length, count, ui=report.ui())
+        return io.NodeOutput(model, windows, length, count, ui=report.ui(genga_windows=(plan.facts(rate),)))
 
 
 def _check_numbers(length: int, overlap: int, fps: float, batch_fps: float, driver_start: float) -> None:

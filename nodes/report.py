@@ -32,8 +32,7 @@ class Report:
         self._show([*self.lines, text])
 
     def _show(self, lines: list[str]) -> None:
-        server = getattr(sys.modules.get("server"), "PromptServer", None)
-        instance = getattr(server, "instance", None)
+        instance = _server()
         if instance is not None and self.node_id is not None:
             instance.send_progress_text("\n".join(lines), self.node_id)
 
@@ -41,6 +40,22 @@ class Report:
         """Files ``facts`` for the metadata of a video saved downstream."""
         record.note(self.prompt, self.node_id, **facts)
 
-    def ui(self) -> dict | None:
-        """The ``ui`` part of a NodeOutput, or None when there was nothing to say."""
-        return {"text": tuple(self.lines)} if self.lines else None
+    def watched(self) -> bool:
+        """Whether a page follows this run: one that was queued by a program has none."""
+        instance = _server()
+        return self.node_id is not None and getattr(instance, "client_id", None) is not None
+
+    def event(self, name: str, **facts) -> None:
+        """Sends the page that follows this run an event of ours, ``node`` among its facts."""
+        if self.watched():
+            instance = _server()
+            instance.send_sync(name, {"node": str(self.node_id), **facts}, instance.client_id)
+
+    def ui(self, **more) -> dict | None:
+        """The ``ui`` part of a NodeOutput: what was said, and ``more`` for the page; None when there is neither."""
+        return {**({"text": tuple(self.lines)} if self.lines else {}), **more} or None
+
+
+def _server():
+    """The host's server; None where there is none, as in tests and scripts."""
+    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)

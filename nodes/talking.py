@@ -171,7 +171,7 @@ class InfiniteTalkWindow(io.ComfyNode):
         report.fact(length=plan.length, width=width, height=height, windows=count, motion_frames=plan.overlap)
         told = partial(_sections_in, chain)
         windows = Windows(plan, provider, talk.FPS, sound, notes=plan.notes, fits=partial(_check_hears, two), told=told)
-        return io.NodeOutput(windows, plan.length, count, ui=report.ui())
+        return io.NodeOutput(windows, plan.length, count, ui=report.ui(genga_windows=(plan.facts(talk.FPS),)))
 
 
 def _check_hears(two: bool, model) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from comfy_api.latest import InputImpl, io, ui
 
@@ -10,6 +12,7 @@ from .. import compat, places, tiles
 from ..conditioning.direct import check_vae
 from ..errors import InputError
 from ..media import naming
+from ..media.growing import GrowingVideo
 from ..media.pieces import Pieces, ends_of, save_pieces
 from ..media.save import Origin
 from ..media.segments import SegmentWriter
@@ -210,7 +213,7 @@ class WindowSampler(io.ComfyNode):
         )  # fmt: skip
         tell = Progress(len(windows.plan.windows), job.steps, report.hint)
         with Store(places.private("windows"), int(store_gb * GB), store_days) as store:
-            result = engine.run(job, store, tell, _open_segment)
+            result = engine.run(job, store, tell, _open_segment, _watched(report, windows))
             _say(report, job, result, store, store_gb)
             saved, notes = save_pieces(_pieces(job, result), filename_prefix, origin, lambda _frames: tell.check())
         for note in notes:
@@ -244,6 +247,19 @@ def _say_tiles(report: Report, vae, windows, mode: str) -> None:
     chosen = tiles.for_decode(vae, shape, mode)
     if chosen.tile:
         report.say(f"Windows are {tiles.explain('decoded', chosen)}")
+
+
+def _watched(report: Report, windows) -> Callable:
+    """Shows the windows that are done on the node, as a video that grows; nothing where no page follows the run."""
+    if not report.watched():
+        return lambda _segments: None
+    count = len(windows.plan.windows)
+
+    def told(path: Path, first: int, last: int) -> None:
+        file = {"filename": path.name, "subfolder": "", "type": "temp"}
+        report.event("genga.windows", **file, **{"from": first + 1, "to": last + 1, "of": count})
+
+    return GrowingVideo(places.temp(), windows.fps, told)
 
 
 def _open_segment(path, fps, crf):

@@ -91,11 +91,12 @@ class _Past:
         self.key, self.entry, self.carried = key, entry, carried
 
 
-def run(job: Job, store: Store, tell, open_segment: Callable) -> Result:
+def run(job: Job, store: Store, tell, open_segment: Callable, so_far: Callable = lambda segments: None) -> Result:
     """Computes every window that is not in ``store``. tell: a progress.Progress, or the like.
 
     open_segment(path, fps, crf): a context manager whose ``write`` takes frames [n, H, W, 3]; the file is whole when
-    it ends. Whatever is raised on the way leaves the finished windows in the store, and nothing of the unfinished.
+    it ends. so_far(segments): called before a window is computed, with the files of those that are done, {index: path}.
+    Whatever is raised on the way leaves the finished windows in the store, and nothing of the unfinished.
     """
     plan = job.windows.plan
     studio = _Studio(job, tell, open_segment)
@@ -112,6 +113,7 @@ def run(job: Job, store: Store, tell, open_segment: Callable) -> Result:
             past.follow(key, entry, None)
         else:
             tell.begin(place)
+            so_far(segments)
             carried = past.load()
             past.carried = None  # the window holds it now; once used, it is free
             past.follow(key, *studio.compute(store, key, window, place, carried))

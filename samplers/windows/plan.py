@@ -9,6 +9,7 @@ shortened, as InfiniteTalk and WanAnimate do it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from ...errors import InputError
 
@@ -66,6 +67,10 @@ class Plan:
     def most_blend(self) -> int:
         """The most frames that can be mixed at a seam: they lie in the overlap and inside one window's share."""
         return min(self.overlap, self.window - self.overlap)
+
+    def facts(self, fps: Fraction) -> dict:
+        """What the page draws of it (web/js/windows)."""
+        return {"length": self.length, "window": self.window, "overlap": self.overlap, "fps": float(fps)}
 
     def emitted(self, window: Window, blend: int = 0) -> range:
         """The frames whose final pixels are known once ``window`` is computed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
@@ -114,6 +115,45 @@ def test_a_video_with_sound_tags_and_json(node, parts, rooms, vae, folders):
     assert "motion_frames 4 becomes 5." in said(out) and "2 windows, 13 frames." in said(out)
     assert "Stored windows: 0.0 of 20 GB." in said(out) and path.name in said(out)
     assert out.ui["animated"] == (True,)
+
+
+@pytest.fixture
+def page(monkeypatch, tmp_path):
+    """A page that follows the run: the events sent to it."""
+    import folder_paths
+
+    class Server:
+        client_id, events = "page", []
+
+        def send_sync(self, event, data, client):
+            self.events.append((event, data, client))
+
+        def send_progress_text(self, text, node_id):
+            self.events.append(("text", text, node_id))
+
+    server = Server()
+    monkeypatch.setitem(sys.modules, "server", SimpleNamespace(PromptServer=SimpleNamespace(instance=server)))
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path / "temp"))
+    return server
+
+
+def test_the_page_sees_the_windows_that_are_done(node, parts, rooms, vae, folders, page, tmp_path):
+    node.execute(**(parts | {"windows": windows_of(rooms, vae, 16)}))  # three windows
+    seen = [(data, client) for event, data, client in page.events if event == "genga.windows"]
+    assert [(data["from"], data["to"], data["of"], data["node"]) for data, _ in seen] == [(1, 1, 3, "3"), (1, 2, 3, "3")]
+    assert {client for _, client in seen} == {"page"} and {data["type"] for data, _ in seen} == {"temp"}
+    (latest,) = (tmp_path / "temp").iterdir()
+    assert latest.name == seen[-1][0]["filename"]
+    assert sum(len(batch) for batch in read_frames(latest)) == 13
+    lines = [data for event, data, _ in page.events if event == "text"]
+    assert any("window 2 of 3, 50 %" in line for line in lines)
+
+
+def test_without_a_page_nothing_is_joined_for_it(node, parts, folders, page, tmp_path):
+    page.client_id = None
+    node.execute(**parts)
+    assert not (tmp_path / "temp").exists()
+    assert "genga.windows" not in [event for event, *_ in page.events]
 
 
 def test_again_it_takes_the_stored_windows_and_writes_the_same_frames(node, parts, folders):

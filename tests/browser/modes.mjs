@@ -1,0 +1,134 @@
+// The modes panel, the strip and the growing video on the host's real page:
+// node modes.mjs <url> <chromium> <job.json>; prints one JSON object. The job: {"vue": bool, "shots": folder | null}.
+import { readFileSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+
+const [url, executablePath, jobPath] = process.argv.slice(2)
+const job = JSON.parse(readFileSync(jobPath, 'utf8'))
+const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync']
+const browser = await chromium.launch({ executablePath, args: quiet })
+const page = await browser.newPage({ viewport: { width: 1500, height: 1000 } })
+const errors = []
+page.on('pageerror', (error) => errors.push(String(error.stack ?? error)))
+page.on('console', (message) => {
+  if (message.type() === 'error') errors.push(`${message.text()} ${message.location().url}`)
+})
+
+await fetch(url + '/settings', {
+  method: 'POST',
+  headers: { 'Content-Type': 'application/json' },
+  body: JSON.stringify({
+    'Comfy.TutorialCompleted': true, 'Comfy.Workflow.ShowMissingModelsWarning': false,
+    'Comfy.VueNodes.Enabled': Boolean(job.vue)
+  })
+})
+await page.goto(url, { waitUntil: 'domcontentloaded' })
+await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
+
+async function shot(name) {
+  if (job.shots) await page.screenshot({ path: `${job.shots}/${name}.png` })
+}
+const types = () => page.evaluate(() => window.app.graph._nodes.map((node) => node.type).sort())
+const tabs = () => page.evaluate(() => window.app.extensionManager.workflow.openWorkflows.map(({ path }) => path))
+const panel = page.locator('.genga-modes')
+const card = (name) => panel.locator(`.mode[data-mode="${name}"]`)
+
+/** The strip of the one node of a type, as a person hears it. */
+const strip = (type) => page.evaluate((type) => {
+  const { widgets } = window.app.graph._nodes.find((node) => node.type === type)
+  const { element } = widgets.find(({ name }) => name === 'windows_strip')
+  return {
+    words: element.getAttribute('aria-label'), shown: element.isConnected,
+    drawn: element.shadowRoot.querySelectorAll('.window').length,
+    sections: [...element.shadowRoot.querySelectorAll('title')].map(({ textContent }) => textContent),
+    waves: element.shadowRoot.querySelectorAll('.sound').length
+  }
+}, type)
+
+/** Sets a widget as a person's edit does, and waits for the strip to say so. */
+async function set(type, widget, value, words) {
+  await page.evaluate(({ type, widget, value }) => {
+    const found = window.app.graph._nodes.find((node) => node.type === type).widgets.find(({ name }) => name === widget)
+    found.value = value
+    found.callback?.(value)
+    window.app.api.dispatchEvent(new CustomEvent('graphChanged'))
+  }, { type, widget, value })
+  await page.waitForFunction(({ words }) => [...document.querySelectorAll('.genga-window-strip')]
+    .some((element) => element.getAttribute('aria-label').includes(words)), { words }, { timeout: 15000 })
+}
+
+const result = { errors }
+
+// The panel: by keyboard, as by mouse.
+await page.locator('.genga-modes-tab-button').focus()
+await page.keyboard.press('Enter')
+await panel.locator('[role=status]').filter({ hasText: 'a click opens' }).waitFor({ timeout: 60000 })
+result.modes = await panel.locator('.mode').evaluateAll((cards) => cards.map((each) => ({
+  name: each.dataset.mode, words: each.querySelector('.open').textContent,
+  missing: [...each.querySelectorAll('.state li')].map((line) => ({
+    text: line.textContent, link: line.querySelector('a')?.href
+  })),
+  picture: each.querySelector('img').getAttribute('src')
+})))
+result.picture = await page.evaluate(async (src) => (await fetch(src)).headers.get('content-type'), result.modes[0].picture)
+await shot('panel')
+
+// A click opens a tab of its own, however often; what was open stays.
+await card('InfiniteTalk Sections').locator('.open').focus()
+await page.keyboard.press('Enter')
+await page.waitForFunction(() => window.app.graph._nodes.some(({ type }) => type === 'GengaInfiniteTalkWindow'))
+result.opened = await types()
+await card('InfiniteTalk Sections').locator('.open:enabled').click()
+await page.waitForFunction(() => window.app.extensionManager.workflow.openWorkflows.length === 3, null, { timeout: 20000 })
+await card('InfiniteTalk Sections').locator('.open:enabled').waitFor()
+result.tabs = await tabs()
+
+// The strip: length, sections and sound.
+const TALK = 'GengaInfiniteTalkWindow'
+await set(TALK, 'length', 225, '3 windows of 81, 9 shared')
+result.three = await strip(TALK)
+await set('GengaSections', 'start', 3, '1 section after the end')
+result.sections = await strip(TALK)
+await set(TALK, 'frame_window', 9, 'must be smaller')
+result.wrong = await strip(TALK)
+await set(TALK, 'frame_window', 81, '3 windows')
+await set('LoadAudio', 'audio', 'strip.wav', '3 windows')
+await set(TALK, 'length', 0, '2 windows of 81, 9 shared · 100 frames, 4 s')
+await page.waitForFunction(() => [...document.querySelectorAll('.genga-window-strip')]
+  .some((element) => element.shadowRoot.querySelector('.sound')), null, { timeout: 15000 })
+result.sound = await strip(TALK)
+result.saved = await page.evaluate((type) => window.app.graph.serialize().nodes
+  .find((node) => node.type === type).widgets_values, TALK)
+await shot('strip')
+
+// The growing video: what the host tells is shown, and gone when the finished one comes.
+const visible = () => page.evaluate(() => {
+  const { widgets } = window.app.graph._nodes.find(({ type }) => type === 'GengaWindowSampler')
+  const { element, hidden } = widgets.find(({ name }) => name === 'windows_so_far')
+  return !hidden && element.checkVisibility() && element.querySelector('video').videoWidth > 0
+})
+const tell = (name, detail) => page.evaluate(({ name, detail }) => {
+  const { id } = window.app.graph._nodes.find(({ type }) => type === 'GengaWindowSampler')
+  window.app.api.dispatchEvent(new CustomEvent(name, { detail: { node: String(id), ...detail } }))
+}, { name, detail })
+await page.evaluate(() => { // into sight: what is far away is not drawn
+  const { pos } = window.app.graph._nodes.find(({ type }) => type === 'GengaWindowSampler')
+  Object.assign(window.app.canvas.ds, { scale: 1 })
+  window.app.canvas.ds.offset.splice(0, 2, 600 - pos[0], 100 - pos[1])
+  window.app.canvas.setDirty(true, true)
+})
+const file = { filename: 'strip.mp4', subfolder: '', type: 'temp' }
+await tell('genga.windows', { ...file, from: 1, to: 2, of: 4 })
+await page.waitForFunction(() => [...document.querySelectorAll('video')]
+  .some((video) => /strip\.mp4/.test(video.src) && video.duration > 0), null, { timeout: 20000 })
+await page.waitForTimeout(500)
+result.growing = await page.evaluate(() => [...document.querySelectorAll('video')]
+  .find((video) => /strip\.mp4/.test(video.src)).getAttribute('aria-label'))
+result.during = await visible()
+await shot('growing')
+await tell('executed', { output: {} })
+result.after = await visible()
+
+await browser.close()
+console.log(JSON.stringify(result))

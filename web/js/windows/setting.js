@@ -1,0 +1,95 @@
+// What the strip is to show: the plan of a window node as its settings, its files and its last run tell it.
+
+import { media } from "./media.js";
+import { makePlan } from "./plan.js";
+import { KINDS, fileOf, isContinued, sectionsOf, valueOf } from "./wires.js";
+
+/**
+ * @typedef {object} Shown
+ * @property {import("./plan.js").Plan | null} plan
+ * @property {number} fps
+ * @property {boolean} about the length is an estimate
+ * @property {string} problem why there is no plan, in words; "" with one
+ * @property {{peaks: number[], seconds: number, at: number}[]} sounds `at`: the second of the video they begin at
+ * @property {{start: number, label: string}[]} sections
+ *
+ * @typedef {{length: number, window: number, overlap: number, fps: number, settings: string}} LastRun
+ */
+
+/**
+ * @param {any} node
+ * @param {LastRun | null} lastRun what the host planned, and for which settings
+ * @param {() => void} ready called when a file that is being read is known
+ * @returns {Shown}
+ */
+export function shownOf(node, lastRun, ready) {
+  const kind = KINDS[node.comfyClass];
+  const asked = { window: valueOf(node, "frame_window"), overlap: valueOf(node, kind.overlap) };
+  const told = lastRun && lastRun.settings === settingsOf(node) ? lastRun : null;
+  const rate = valueOf(node, "fps") || 0;
+  const fps = told?.fps || rate || kind.fps;
+  const sounds = soundsOf(node, kind, ready);
+  const { length, about, problem } = told ? { length: told.length, about: false, problem: "" }
+    : lengthOf(node, kind, sounds, fps, !rate, ready);
+  const window = asked.window ?? told?.window;
+  const overlap = asked.overlap ?? told?.overlap;
+  const plan = problem ? null : makePlan(length, window, overlap, isContinued(node));
+  const heard = sounds.filter((sound) => sound.peaks.length);
+  return {
+    plan, fps, about, problem: problem || (plan ? "" : whyNot(kind, window, overlap)), sounds: heard,
+    sections: sectionsOf(node) ?? [],
+  };
+}
+
+/** All that the length depends on and the page can see: where it has changed, the last run says nothing any more. */
+export function settingsOf(/** @type {any} */ node) {
+  const kind = KINDS[node.comfyClass];
+  const numbers = ["length", "frame_window", kind.overlap, "fps", "driver_start", "two_speakers", "batch_fps"];
+  const files = [...kind.sounds, ...kind.films].map((name) => fileOf(node, name));
+  return JSON.stringify([numbers.map((name) => valueOf(node, name) ?? null), files]);
+}
+
+/** @param {any} node @param {import("./wires.js").Kind} kind @param {() => void} ready */
+function soundsOf(node, kind, ready) {
+  const urls = kind.sounds.map((name) => fileOf(node, name)).filter((url) => url !== "");
+  let at = 0;
+  return urls.map((url) => {
+    const heard = url === null ? null : media(url, true, ready);
+    const sound = { state: heard?.state ?? "failed", seconds: heard?.seconds ?? 0, peaks: heard?.peaks ?? [], at };
+    if (valueOf(node, "two_speakers") === "add") at += sound.seconds;
+    return sound;
+  });
+}
+
+/**
+ * @param {any} node
+ * @param {import("./wires.js").Kind} kind
+ * @param {{state: string, seconds: number, at: number}[]} sounds
+ * @param {number} fps
+ * @param {boolean} guessed whether fps is
+ * @param {() => void} ready
+ * @returns {{length: number, about: boolean, problem: string}}
+ */
+function lengthOf(node, kind, sounds, fps, guessed, ready) {
+  const length = valueOf(node, "length");
+  if (length > 0) return { length, about: false, problem: "" };
+  const unknown = (/** @type {string} */ problem) => ({ length: 0, about: true, problem });
+  const later = `As long as ${kind.follows}, which cannot be read here: the windows are known after a run.`;
+  if (length === undefined) return unknown("The length is wired: the windows are known after a run.");
+  const films = kind.films.map((name) => fileOf(node, name));
+  const film = films.find((url) => url !== "");
+  const media_ = film ? media(film, false, ready) : null;
+  const sources = kind.films.length ? (media_ ? [{ ...media_, at: 0 }] : []) : sounds;
+  if (!sources.length && film !== null) return unknown(`As long as ${kind.follows}: nothing is wired.`);
+  if (sources.some(({ state }) => state === "reading")) return unknown("Reading the file ...");
+  if (!sources.length || sources.some(({ state }) => state === "failed")) return unknown(later);
+  const seconds = Math.max(...sources.map((each) => each.at + each.seconds)) - (valueOf(node, "driver_start") ?? 0);
+  const frames = Math.floor(seconds * fps + 1e-6);
+  return frames < 1 ? unknown(later) : { length: frames, about: kind.films.length > 0 && guessed, problem: "" };
+}
+
+/** @param {import("./wires.js").Kind} kind @param {unknown} window @param {unknown} overlap */
+function whyNot(kind, window, overlap) {
+  if (typeof window !== "number" || typeof overlap !== "number") return "The windows are known after a run.";
+  return overlap >= window ? `${kind.overlap} must be smaller than frame_window.` : "These numbers make no windows.";
+}

@@ -1,0 +1,82 @@
+// Puts the strip on the window nodes and keeps it true: after every edit, every new wire, every run.
+
+import { api } from "../../../../scripts/api.js";
+import { app } from "../../../../scripts/app.js";
+import { settingsOf, shownOf } from "./setting.js";
+import { StripView } from "./view.js";
+import { KINDS } from "./wires.js";
+
+const NAME = "windows_strip";
+
+/** @type {Set<() => void>} of the strips on the page */
+const strips = new Set();
+
+/** Calls `after` behind a method that may be there already. */
+function chain(/** @type {any} */ object, /** @type {string} */ name, /** @type {(...args: any[]) => void} */ after) {
+  const before = object[name];
+  object[name] = function (/** @type {any[]} */ ...args) {
+    const result = before?.apply(this, args);
+    after(...args);
+    return result;
+  };
+}
+
+/** `work` once before the next picture, however often it is asked for. */
+function once(/** @type {() => void} */ work) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      work();
+    });
+  };
+}
+
+function addStrip(/** @type {any} */ node) {
+  const view = new StripView();
+  const height = () => view.height;
+  const widget = node.addDOMWidget(NAME, "genga_window_strip", view.element, {
+    serialize: false, hideOnZoom: false, getMinHeight: height, getMaxHeight: height, margin: 4,
+  });
+  widget.serialize = false; // both: the first keeps it out of the prompt, the second out of the saved workflow
+  /** @type {import("./setting.js").LastRun | null} */
+  let lastRun = null;
+  const refresh = once(() => {
+    if (!node.graph) return;
+    const before = view.height;
+    view.show(shownOf(node, lastRun, refresh));
+    if (view.height > before) makeRoom(node);
+    node.setDirtyCanvas?.(true, true);
+  });
+  for (const each of node.widgets) if (each !== widget) chain(each, "callback", refresh);
+  for (const name of ["onConnectionsChange", "onConfigure", "onAdded"]) chain(node, name, refresh);
+  chain(node, "onExecuted", (output) => {
+    const told = output?.genga_windows?.[0];
+    if (told) lastRun = { ...told, settings: settingsOf(node) };
+    refresh();
+  });
+  strips.add(refresh);
+  chain(node, "onRemoved", () => strips.delete(refresh));
+  refresh();
+}
+
+/** The canvas gives a node no more room by itself when a widget grows; Vue nodes do. */
+function makeRoom(/** @type {any} */ node) {
+  const needed = node.computeSize()[1];
+  if (node.size[1] < needed) node.setSize([node.size[0], needed]);
+}
+
+app.registerExtension({
+  name: "Genga.WindowStrip",
+
+  setup() {
+    // Other nodes matter, too: the file in Load Audio, the start of a section.
+    api.addEventListener("graphChanged", () => strips.forEach((refresh) => refresh()));
+  },
+
+  nodeCreated(/** @type {any} */ node) {
+    if (node.comfyClass in KINDS) addStrip(node);
+  },
+});
