@@ -1,6 +1,7 @@
 // The modes panel, the strip and the growing video on the host's real page:
 // node modes.mjs <url> <chromium> <job.json>; prints one JSON object. The job: {"vue": bool, "shots": folder | null}.
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { chromium } from 'playwright-core'
 
 const [url, executablePath, jobPath] = process.argv.slice(2)
@@ -58,7 +59,17 @@ async function set(type, widget, value, words) {
     .some((element) => element.getAttribute('aria-label').includes(words)), { words }, { timeout: 15000 })
 }
 
+/** Serious faults that axe-core finds in a part of the page. */
+async function faults(selector) {
+  return page.evaluate(async (selector) => {
+    const { violations } = await window.axe.run(document.querySelector(selector))
+    return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
+      .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary ?? ''}`)
+  }, selector)
+}
+
 const result = { errors }
+await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
 
 // The panel: by keyboard, as by mouse.
 await page.locator('.genga-modes-tab-button').focus()
@@ -72,6 +83,7 @@ result.modes = await panel.locator('.mode').evaluateAll((cards) => cards.map((ea
   picture: each.querySelector('img').getAttribute('src')
 })))
 result.picture = await page.evaluate(async (src) => (await fetch(src)).headers.get('content-type'), result.modes[0].picture)
+result.faults = await faults('.genga-modes')
 await shot('panel')
 
 // A click opens a tab of its own, however often; what was open stays.
@@ -91,6 +103,7 @@ result.three = await strip(TALK)
 await set('GengaSections', 'start', 3, '1 section after the end')
 result.sections = await strip(TALK)
 await set(TALK, 'frame_window', 9, 'must be smaller')
+result.faults.push(...await faults('.genga-window-strip'))
 result.wrong = await strip(TALK)
 await set(TALK, 'frame_window', 81, '3 windows')
 await set('LoadAudio', 'audio', 'strip.wav', '3 windows')

@@ -94,5 +94,9 @@ def test_the_windows_so_far_are_a_video_until_the_finished_one_comes(page):
     assert page["during"] and not page["after"]
 
 
+def test_axe_finds_no_serious_fault(page):
+    assert page["faults"] == []
+
+
 def test_nothing_of_ours_faults(page):
     assert [text for text in page["errors"] if "Genga" in text or "/js/modes/" in text or "/js/windows/" in text] == []

@@ -12,7 +12,7 @@ export const STYLE = `
   .head h2 { flex: 1; }
   .small { font-size: 12px; color: var(--descrip-text, #aaa); }
   .mode { margin-top: 8px; border: 1px solid var(--border-color, #4e4e4e); border-radius: 8px; overflow: hidden;
-    background: var(--comfy-input-bg, #222); }
+    background: color-mix(in srgb, currentColor 6%, transparent); }
   button, summary { font: inherit; color: inherit; cursor: pointer; }
   .open { display: flex; gap: 10px; align-items: center; width: 100%; padding: 6px; border: 0; text-align: start;
     background: none; border-radius: 7px; }
@@ -21,7 +21,7 @@ export const STYLE = `
   .open img { width: 76px; height: 57px; object-fit: cover; border-radius: 4px; flex: none; background: #8883; }
   .open b { display: block; }
   .again { border: 1px solid var(--border-color, #4e4e4e); border-radius: 6px; padding: 3px 8px;
-    background: var(--comfy-input-bg, #222); }
+    background: color-mix(in srgb, currentColor 6%, transparent); }
   .state { padding: 0 8px 7px; }
   .state li { margin: 6px 0 0; padding-inline-start: 10px; border-inline-start: 2px solid #c7833d; }
   .file { overflow-wrap: anywhere; }
