@@ -3,7 +3,9 @@
 One process, one tensor per type, the contenders in turn within each round, so that what else the machine does falls on
 all alike; medians of the rounds, and ratios taken within rounds. GB/s counts the bytes that must be moved: blocks read
 and weights written, once each. "of a copy" is that over what copying a large tensor moves in the same rounds.
-Then a whole layer, dequantize and multiply, for a short and a long input, where the product alone is the limit.
+Then a whole layer, dequantize and multiply, for a short and a long input, where the product alone is the limit, and
+for Q8_0 on a CPU the three passes that PyTorch has for it (bytes to floats, times the scale, rounded), each on data
+that is in the cache already: what they take together is what no code of torch calls can be faster than.
 
 Needs gguf (``pip install gguf``). ComfyUI-GGUF is timed where GENGA_COMFYUI_GGUF names a checkout of it; nothing is
 downloaded. OMP_NUM_THREADS says how many threads torch may use (gguf-py uses one).
@@ -148,6 +150,27 @@ def layer_table(ggml, city, kinds: list, dtype: torch.dtype, device: str) -> Non
             print(f"{kind.name:<8}{tokens:>7}{columns}", flush=True)
 
 
+def passes_table(dtype: torch.dtype) -> None:
+    """Of Q8_0, in ns a weight: what torch's calls take from the cache, and the GB/s they leave possible."""
+    weights = (1 << 18) * torch.get_num_threads()
+    blocks = torch.randint(-128, 128, (weights // 32, 34), dtype=torch.int8)
+    wide, scale, product = torch.empty(blocks.shape), torch.rand(len(blocks), 1), torch.empty(len(blocks), 32)
+    out = torch.empty(product.shape, dtype=dtype)
+    calls = {
+        "to floats": lambda: wide.copy_(blocks),
+        "times scale": lambda: torch.mul(wide[:, 2:], scale, out=product),
+        "rounded": lambda: out.copy_(product),
+    }
+    if dtype == torch.float32:
+        calls.pop("rounded")
+    many = {name: lambda call=call: [call() for _ in range(50)] for name, call in calls.items()}
+    each = {name: statistics.median(found) / 50 / weights * 1e9 for name, found in rounds(many, "cpu").items()}
+    total = sum(each.values())
+    print("\nQ8_0 by torch's own passes, from the cache, ns a weight:", end=" ")
+    print(", ".join(f"{name} {taken:.3f}" for name, taken in each.items()), end="; ")
+    print(f"together {total:.3f}, so at most {(34 / 32 + out.element_size()) / total:.1f} GB/s")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("dtype", nargs="?", default="float16", choices=("float16", "bfloat16", "float32"))
@@ -166,6 +189,8 @@ def main() -> int:
         print("ComfyUI-GGUF is not timed: GENGA_COMFYUI_GGUF names no checkout of it")
     missed = weights_table(ggml, city, [kind for kind in kinds if kind.block_size > 1], dtype, given.device)
     layer_table(ggml, city, [kind for kind in kinds if kind.name in ("Q8_0", "Q4_K", "Q6_K")], dtype, given.device)
+    if given.device == "cpu" and "Q8_0" in {kind.name for kind in kinds}:
+        passes_table(dtype)
     return 1 if missed else 0
 
 

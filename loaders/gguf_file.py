@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ..errors import InputError
-from .header import Header, Tensor
+from .header import SNIFF, Header, Tensor, is_safetensors, other_format
 
 ENDING = ".gguf"
 MAGIC = b"GGUF"
@@ -182,7 +182,7 @@ def _read(path: Path, size: int) -> tuple[dict[str, Stored], dict[str, Field]]:
 def _counts(cursor: _Cursor, view) -> tuple[int, int]:
     start = cursor.skip(4)
     if view[start : start + 4] != MAGIC:
-        raise _Damaged("is no GGUF file, though its name ends so", "Choose another file.")
+        raise _Damaged(*_instead(bytes(view[:SNIFF])))
     version = cursor.number("I")
     if version & 0xFFFF == 0:
         raise _Damaged("is a big-endian GGUF file", "Choose a little-endian one, which is the usual kind.")
@@ -190,6 +190,13 @@ def _counts(cursor: _Cursor, view) -> tuple[int, int]:
         raise _Damaged(f"has GGUF version {version}; versions 2 and 3 are read here", "Choose another file.")
     tensors, fields = cursor.number("Q"), cursor.number("Q")
     return cursor.room_for(tensors, 24, "tensors"), cursor.room_for(fields, 13, "metadata entries")
+
+
+def _instead(start: bytes) -> tuple[str, str]:
+    """What a file with these first bytes is, which its name says is GGUF, and what to do."""
+    if is_safetensors(start):
+        return "is a .safetensors file, though its name ends in .gguf", "Give it the ending .safetensors."
+    return other_format(start) or ("is no GGUF file, though its name ends so", "Choose another file.")
 
 
 def _fields(cursor: _Cursor, count: int) -> dict[str, Field]:

@@ -52,13 +52,16 @@ def load_diffusion(path: Path, host_options: dict, prefix: str, disable_dynamic:
     weights = gguf_weights.state_dict(read_gguf(path))
     weights = {key[len(prefix) :]: value for key, value in weights.items() if key.startswith(prefix)}
     chosen = {**host_options, "custom_operations": gguf_ops.operations()}
-    extra = {"disable_dynamic": True} if disable_dynamic else {}  # an older host has no such thing
-    model = comfy.sd.load_diffusion_model_state_dict(weights, model_options=chosen, **extra)
+    model = comfy.sd.load_diffusion_model_state_dict(weights, model_options=chosen, **_without_dynamic(disable_dynamic))
     if model is None:
         raise InputError("model", f"ComfyUI does not know the model in {path.name}", "Choose another file.")
     model.model.state_dict_for_saving = gguf_patcher.refuse_saving
     model.cached_patcher_init = (load_diffusion, (path, host_options, prefix))  # how the host loads it once more
     return gguf_patcher.adopt(model)
+
+
+def _without_dynamic(wanted: bool) -> dict:
+    return {"disable_dynamic": True} if wanted else {}  # an older host has no such thing
 
 
 def check_text_encoder(path: Path, input_name: str) -> None:
@@ -68,7 +71,7 @@ def check_text_encoder(path: Path, input_name: str) -> None:
     gguf_weights.check_types(file, input_name)
 
 
-def load_text_encoder(path: Path, input_name: str = "text_encoder"):
+def load_text_encoder(path: Path, input_name: str = "text_encoder", disable_dynamic: bool = False):
     """CLIP: the UMT5 text encoder, as the host's CLIPLoader with type "wan" makes it."""
     file = read_gguf(path, input_name)
     own = None if gguf_text.TOKENIZER in file.tensors else gguf_text.tokenizer(file, input_name)
@@ -79,7 +82,14 @@ def load_text_encoder(path: Path, input_name: str = "text_encoder"):
         clip_type=comfy.sd.CLIPType.WAN,
         # The host would move an encoder to the GPU before it has its weights.
         model_options={"custom_operations": gguf_ops.operations(), "initial_device": torch.device("cpu")},
+        **_without_dynamic(disable_dynamic),
     )
+    clip.patcher.cached_patcher_init = (_load_text_patcher, (path, input_name))
     clip.tokenizer.state_dict = gguf_patcher.refuse_saving  # asked for where a CLIP is saved, nowhere else
     gguf_patcher.adopt(clip.patcher)
     return clip
+
+
+def _load_text_patcher(path: Path, input_name: str, disable_dynamic: bool = False):
+    """What the host asks for where it wants the text encoder's weights a second time, for hooks for one."""
+    return load_text_encoder(path, input_name, disable_dynamic).patcher

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from ..errors import InputError
 
 HEADER_LIMIT = 100_000_000  # the safetensors library refuses longer ones too
-_SNIFF = 512
+SNIFF = 512
 _BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1,
     "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
@@ -26,7 +26,8 @@ _BYTES = {
 }  # fmt: skip
 _AGAIN = "Download it again, and compare its size with the one on the page you have it from."
 _MAGIC = (
-    (b"GGUF", "is a GGUF file", "Choose the .safetensors version of this model."),
+    (b"GGUF", "is a GGUF file", "Choose the .safetensors version. If its name only lacks the ending .gguf, put that on: "
+     "diffusion models and UMT5 are read so."),
     (b"PK\x03\x04", "is a PyTorch file (.pt, .pth, .ckpt) with another ending",
      "Only .safetensors files are read here: choose the .safetensors version."),
     (b"\x80\x02", "is a pickle file (.ckpt, .pt) with another ending",
@@ -79,7 +80,7 @@ def read_header(path: str | Path, input_name: str = "model") -> Header:
         raise InputError(input_name, f"there is no file {path.name} (looked at {path})", "Choose another file.")
     size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(_SNIFF)
+        start = file.read(SNIFF)
         length = _header_length(start, size, path.name, input_name)
         file.seek(8)
         raw = file.read(length)
@@ -97,11 +98,11 @@ def _header_length(start: bytes, size: int, name: str, input_name: str) -> int:
         raise InputError(input_name, f"{name} is empty (0 bytes)", _AGAIN)
     if size < 10:
         raise InputError(input_name, f"{name} has only {size} bytes: it is not a safetensors file", _AGAIN)
-    what = _other_format(start)
+    what = other_format(start)
     if what is not None:
         raise InputError(input_name, f"{name} {what[0]}", what[1])
     (length,) = struct.unpack("<Q", start[:8])
-    if length < 2 or length > HEADER_LIMIT or start[8:9] != b"{":
+    if not is_safetensors(start):
         raise InputError(input_name, f"{name} is not a safetensors file", "Choose a .safetensors model file.")
     if 8 + length > size:
         raise InputError(
@@ -112,7 +113,12 @@ def _header_length(start: bytes, size: int, name: str, input_name: str) -> int:
     return length
 
 
-def _other_format(start: bytes) -> tuple[str, str] | None:
+def is_safetensors(start: bytes) -> bool:
+    """Whether a file with these first bytes begins as the format does: a length, then a table."""
+    return len(start) > 8 and 2 <= struct.unpack("<Q", start[:8])[0] <= HEADER_LIMIT and start[8:9] == b"{"
+
+
+def other_format(start: bytes) -> tuple[str, str] | None:
     """What a file with these first bytes is instead, and what to do: None when nothing is recognised."""
     for magic, what, remedy in _MAGIC:
         if start.startswith(magic):

@@ -170,7 +170,7 @@ def _other_facts(header: Header) -> ModelFacts:
 
 
 _REMEDIES = {
-    "lora": "Choose the model itself here, and load the LoRA with LoraLoaderModelOnly behind this node.",
+    "lora": "Choose the model itself here, and load the LoRA with LoRA (high + low) behind this node.",
     "vae": "Choose a Wan diffusion model here; a VAE belongs in the vae input.",
     "text": "Choose a Wan diffusion model here; a text encoder belongs in the text_encoder input.",
     "wan_diffusers": "Choose the single-file version made for ComfyUI (diffusers' folders are not read).",
@@ -202,7 +202,10 @@ def expect_vae(facts: ModelFacts, input_name: str) -> ModelFacts:
 def expect_text_encoder(header: Header, input_name: str) -> ModelFacts:
     """The facts of ``header``, if it is UMT5 in the host's layout with its tokenizer inside."""
     facts = describe(header)
-    remedy = "Choose UMT5 as ComfyUI has it: umt5_xxl_fp16.safetensors or umt5_xxl_fp8_e4m3fn_scaled.safetensors."
+    remedy = (
+        "Choose UMT5 as ComfyUI has it: umt5_xxl_fp16.safetensors, umt5_xxl_fp8_e4m3fn_scaled.safetensors, or a .gguf "
+        "file with its tokenizer."
+    )
     if facts.kind != "umt5":
         raise InputError(input_name, f"{facts.name} is {facts.what}", remedy)
     if "spiece_model" not in header.tensors:

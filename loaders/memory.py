@@ -89,7 +89,7 @@ def report(model, vae, clip: Clip, room: Room) -> list[str]:
     """What a person should know before the run, in sentences; the last ones name the change that helps, if one is needed."""
     need = need_of(model, vae, clip)
     lines = [
-        f"{clip.width}x{clip.height}, {clip.length} frames, by ComfyUI's estimates: sampling {_gb(need.sampling)} beside "
+        f"{clip.width}x{clip.height}, {_frames(clip.length)}, by ComfyUI's estimates: sampling {_gb(need.sampling)} beside "
         f"{_gb(need.weights)} of weights; decoding {_gb(need.decoding)}; {_gb(need.frames)} of RAM for the frames, "
         f"{_gb(need.latent)} for the latent.",
         f"On {room.name} {_gb(room.device)} can be free, {_gb(room.ram)} of RAM are.",
@@ -173,6 +173,10 @@ def _narrower(clip: Clip) -> Iterator[Clip]:
     for side in range(long - _STEP, NARROWEST - 1, -_STEP):
         width, height = (max(_STEP, round(each * side / long / _STEP) * _STEP) for each in (clip.width, clip.height))
         yield replace(clip, width=width, height=height)
+
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"
 
 
 def _gb(count: float) -> str:

@@ -96,10 +96,16 @@ def _load_model(path: Path, host_options: dict, facts: ModelFacts):
         return gguf_model.load_diffusion(path, host_options, facts.prefix)
     if facts.prefix != "diffusion_model.":
         return comfy.sd.load_diffusion_model(str(path), model_options=host_options)
-    # The one prefix the host does not take off by itself.
-    weights, metadata = comfy.utils.load_torch_file(str(path), return_metadata=True)
-    weights = comfy.utils.state_dict_prefix_replace(weights, {facts.prefix: ""}, filter_keys=True)
-    return comfy.sd.load_diffusion_model_state_dict(weights, model_options=host_options, metadata=metadata)
+    return _load_prefixed(str(path), host_options, facts.prefix)
+
+
+def _load_prefixed(path: str, host_options: dict, prefix: str, **more):
+    """A file with the one prefix the host does not take off by itself; the newer host calls it again for a copy."""
+    weights, metadata = comfy.utils.load_torch_file(path, return_metadata=True)
+    weights = comfy.utils.state_dict_prefix_replace(weights, {prefix: ""}, filter_keys=True)
+    model = comfy.sd.load_diffusion_model_state_dict(weights, model_options=host_options, metadata=metadata, **more)
+    model.cached_patcher_init = (_load_prefixed, (path, host_options, prefix))
+    return model
 
 
 def check_shift(shift: float) -> None:

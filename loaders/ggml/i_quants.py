@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import torch
 
+from .simple import scale_times
 from .words import halves, packed
 
 STEPS = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)
@@ -18,18 +19,23 @@ def _tables(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     return steps.repeat(16), steps.repeat_interleave(16)
 
 
-def iq4_nl(blocks, target, floats) -> None:
+def iq4_nl(blocks, scale, target, floats) -> None:
     """A float and 16 bytes of codes: weight i in the low half, i + 16 in the high half."""
-    _scaled(blocks[:, 2:].reshape(-1, 16), halves(blocks, 0), target)
+    _scaled(blocks[:, 2:].reshape(-1, 16), scale, target)
 
 
-def iq4_xs(blocks, target, floats) -> None:
-    """A float, eight scales of 6 bits (2 high bits of each in two bytes, low bits in four), 128 bytes of codes."""
+def scales_of_iq4_xs(blocks) -> tuple[torch.Tensor, None]:
+    """A float, and eight scales of 6 bits: 2 high bits of each in two bytes, low bits in four."""
     shifts = torch.arange(8, dtype=torch.int32, device=blocks.device)
     high = packed(blocks, 2, 4, torch.int16).to(torch.int32)
     low = packed(blocks, 4, 8, torch.int32)
     codes = ((low >> 4 * shifts) & 0x0F) | (((high >> 2 * shifts) & 0x03) << 4)
-    _scaled(blocks[:, 8:].reshape(-1, 16), (codes - 32) * halves(blocks, 0), target)
+    return (codes - 32) * halves(blocks, 0), None
+
+
+def iq4_xs(blocks, scale, target, floats) -> None:
+    """128 bytes of codes, as in IQ4_NL for each scale."""
+    _scaled(blocks[:, 8:].reshape(-1, 16), scale, target)
 
 
 def _scaled(pairs: torch.Tensor, scale: torch.Tensor, target: torch.Tensor) -> None:
@@ -37,3 +43,6 @@ def _scaled(pairs: torch.Tensor, scale: torch.Tensor, target: torch.Tensor) -> N
     index, scale, weights = pairs.flatten().to(torch.int32), scale.reshape(-1, 1), target.view(-1, 2, 16)
     for half, table in enumerate(_tables(pairs.device)):
         torch.mul(table.index_select(0, index).view(-1, 16), scale, out=weights[:, half])
+
+
+FORMATS = {"IQ4_NL": (scale_times(1), iq4_nl), "IQ4_XS": (scales_of_iq4_xs, iq4_xs)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from math import prod
 
 import torch
@@ -10,19 +11,13 @@ from . import i_quants, k_quants, simple
 from .types import Kind, find
 
 PLAIN = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-KERNELS = {
-    name.upper(): getattr(module, name)
-    for module, names in (
-        (simple, ("q8_0", "q5_0", "q5_1", "q4_0", "q4_1")),
-        (k_quants, ("q2_k", "q3_k", "q4_k", "q5_k", "q6_k")),
-        (i_quants, ("iq4_nl", "iq4_xs")),
-    )
-    for name in names
-}
+FORMATS = {**simple.FORMATS, **k_quants.FORMATS, **i_quants.FORMATS}
 WITH_MINIMA = {"Q4_1", "Q5_1", "Q2_K", "Q4_K", "Q5_K"}
-# Weights in a piece. On a CPU its few buffers of float32 should stay in the caches (2 MB, or 1 MB a thread), and yet
-# be long enough that the calls, some 50 for a piece, take little beside the work.
-CPU_PIECE, THREAD_PIECE = 1 << 19, 1 << 18
+# Weights in a piece. On a CPU its few buffers of float32 (2 MB for a thread's part) should stay in the caches, and yet
+# be long enough that the calls, some 20 for a piece, take little beside the work. Each call waits for all threads:
+# with several the pieces grow, for where other programs hold a core such a wait is long.
+THREAD_PIECE, CPU_MOST = 1 << 19, 1 << 22
+STRETCH = 8  # pieces whose scales are read at once: they are few, and the calls for them would cost as much as for many
 DEVICE_PIECE = 1 << 24  # elsewhere long pieces keep the device busy, and this bounds what they take: 64 MB
 
 
@@ -71,17 +66,33 @@ def _shape(blocks: torch.Tensor, kind: Kind) -> tuple[int, ...]:
 def in_pieces(blocks: torch.Tensor, kind: Kind, out: torch.Tensor, on_cpu: bool) -> None:
     """Fills ``out`` [n, block_size] from ``blocks`` [n, type_size], by way of buffers of one piece's size."""
     # Each operation divides its piece among torch's threads, each time alike, so a thread finds its part in its cache.
-    piece = max(CPU_PIECE, THREAD_PIECE * torch.get_num_threads()) if on_cpu else DEVICE_PIECE
+    piece = min(CPU_MOST, THREAD_PIECE * torch.get_num_threads()) if on_cpu else DEVICE_PIECE
     rows = min(len(blocks), max(1, piece // kind.block_size))
-    direct = out.dtype == torch.float32 or not (on_cpu or kind.name in WITH_MINIMA)
-    result = None if direct else torch.empty((rows, kind.block_size), dtype=torch.float32, device=out.device)
-    floats = _Floats(rows * max(kind.block_size, kind.type_size), out.device) if on_cpu else _as_they_are
-    for codes, target in zip(blocks.split(rows), out.split(rows), strict=True):
-        product = target if direct else result[: len(codes)]
-        least = KERNELS[kind.name](codes, product, floats)
+    work = _Work(kind, rows, out, on_cpu)
+    long = rows * STRETCH if on_cpu else rows
+    for stretch, room in zip(blocks.split(long), out.split(long), strict=True):
+        scale, least = FORMATS[kind.name][0](stretch)
+        minima = repeat(None) if least is None else least.split(rows)
+        # strict would ask the endless Nones for an end
+        for part in zip(stretch.split(rows), scale.split(rows), minima, room.split(rows), strict=False):
+            work.piece(*part)
+
+
+class _Work:
+    """Buffers of one piece, used again and again, and what is done with them."""
+
+    def __init__(self, kind: Kind, rows: int, out: torch.Tensor, on_cpu: bool):
+        self.product, self.on_cpu = FORMATS[kind.name][1], on_cpu
+        direct = out.dtype == torch.float32 or not (on_cpu or kind.name in WITH_MINIMA)
+        self.floats = _Floats(rows * max(kind.block_size, kind.type_size), out.device) if on_cpu else _as_they_are
+        self.result = None if direct else torch.empty((rows, kind.block_size), dtype=torch.float32, device=out.device)
+
+    def piece(self, codes: torch.Tensor, scale: torch.Tensor, least: torch.Tensor | None, target: torch.Tensor) -> None:
+        product = target if self.result is None else self.result[: len(codes)]
+        self.product(codes, scale, product, self.floats)
         if least is not None:
-            _subtract(product, least, product if on_cpu else target)
-        if product is not target and (on_cpu or least is None):
+            _subtract(product, least, product if self.on_cpu else target)
+        if product is not target and (self.on_cpu or least is None):
             target.copy_(product)
 
 
@@ -95,9 +106,13 @@ class _Floats:
 
     def __init__(self, size: int, device: torch.device):
         self.buffer = torch.empty(size, dtype=torch.float32, device=device)
+        self.shaped: dict[torch.Size, torch.Tensor] = {}
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
-        return self.buffer[: codes.numel()].view(codes.shape).copy_(codes)
+        room = self.shaped.get(codes.shape)
+        if room is None:
+            room = self.shaped[codes.shape] = self.buffer[: codes.numel()].view(codes.shape)
+        return room.copy_(codes)
 
 
 def _as_they_are(codes: torch.Tensor) -> torch.Tensor:

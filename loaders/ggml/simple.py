@@ -1,8 +1,10 @@
 """The formats of 32 weights with one scale each: Q8_0, Q5_0, Q5_1, Q4_0, Q4_1 (and IQ4_NL in i_quants).
 
-Each function takes ``blocks`` (uint8 [n, type_size], contiguous), writes scale x code to ``target`` ([n, block_size])
-and returns what is to be subtracted from it, [n, groups], or None. ``floats`` makes codes fit to be multiplied.
-A byte of 4-bit codes holds weight i in its low half and weight i + 16 in its high half.
+A format is two functions of ``blocks`` (uint8 [n, type_size], contiguous). ``scales`` gives float32 [n, ...], what
+codes are multiplied by, and [n, groups], what is subtracted from the products, or None; it is called for many blocks
+at a time. ``product`` writes code x scale to ``target`` ([n, block_size]) for fewer, whose scales it is given;
+``floats`` makes codes fit to be multiplied. A byte of 4-bit codes holds weight i in its low half and weight i + 16 in
+its high half.
 """
 
 from __future__ import annotations
@@ -14,32 +16,51 @@ from .words import EVERY, halves, mask, packed
 DIAGONAL = 0x8040201008040201 - (1 << 64)  # bit i of byte i
 
 
-def q8_0(blocks, target, floats) -> None:
+def scale_times(factor: float):
+    """The ``scales`` of formats whose blocks begin with their one scale; codes are 1 / factor times too large."""
+
+    def scales(blocks):
+        return halves(blocks, 0) * factor, None
+
+    return scales
+
+
+def scales_of_q4_1(blocks) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two floats, the second is added; the codes of the second half are 16 times too large."""
+    both = halves(blocks, 0, 2)
+    return torch.cat((both[:, :1], both[:, :1] / 16), 1), -both[:, 1:]
+
+
+def scales_of_q5_1(blocks) -> tuple[torch.Tensor, torch.Tensor]:
+    """As Q4_1, all codes are 8 times too large."""
+    both = halves(blocks, 0, 2)
+    return both[:, :1] / 8, -both[:, 1:]
+
+
+def q8_0(blocks, scale, target, floats) -> None:
     # Converting whole blocks, scale bytes and all, is one long run; the product skips what it does not want.
-    torch.mul(floats(blocks.view(torch.int8))[:, 2:], halves(blocks, 0), out=target)
+    torch.mul(floats(blocks.view(torch.int8))[:, 2:], scale, out=target)
 
 
-def q4_0(blocks, target, floats) -> None:
-    scale, flipped, pairs = halves(blocks, 0) / 16, blocks ^ 0x88, target.view(-1, 2, 16)
+def q4_0(blocks, scale, target, floats) -> None:
+    flipped, pairs = blocks ^ 0x88, target.view(-1, 2, 16)
     for half, codes in enumerate((flipped << 4, flipped & 0xF0)):
         torch.mul(floats(codes.view(torch.int8))[:, 2:], scale, out=pairs[:, half])
 
 
-def q4_1(blocks, target, floats) -> torch.Tensor:
-    scale, pairs = halves(blocks, 0), target.view(-1, 2, 16)
-    torch.mul(floats(blocks & 0x0F)[:, 4:], scale, out=pairs[:, 0])
-    torch.mul(floats(blocks & 0xF0)[:, 4:], scale / 16, out=pairs[:, 1])
-    return -halves(blocks, 2)
+def q4_1(blocks, scale, target, floats) -> None:
+    pairs = target.view(-1, 2, 16)
+    for half, byte in enumerate((0x0F, 0xF0)):
+        torch.mul(floats(blocks & byte)[:, 4:], scale[:, half, None], out=pairs[:, half])
 
 
-def q5_0(blocks, target, floats) -> None:
+def q5_0(blocks, scale, target, floats) -> None:
     codes = _five_bits(blocks, 2) ^ mask(0x80)
-    torch.mul(floats(codes.view(torch.int8)), halves(blocks, 0) / 8, out=target)
+    torch.mul(floats(codes.view(torch.int8)), scale, out=target)
 
 
-def q5_1(blocks, target, floats) -> torch.Tensor:
-    torch.mul(floats(_five_bits(blocks, 4).view(torch.uint8)), halves(blocks, 0) / 8, out=target)
-    return -halves(blocks, 2)
+def q5_1(blocks, scale, target, floats) -> None:
+    torch.mul(floats(_five_bits(blocks, 4).view(torch.uint8)), scale, out=target)
 
 
 def _five_bits(blocks: torch.Tensor, start: int) -> torch.Tensor:
@@ -52,3 +73,12 @@ def _five_bits(blocks: torch.Tensor, start: int) -> torch.Tensor:
     fifth[:, :2] |= (pairs << 3) & mask(0x78)
     fifth[:, 2:] |= (pairs >> 1) & mask(0x78)
     return fifth
+
+
+FORMATS = {
+    "Q8_0": (scale_times(1), q8_0),
+    "Q5_0": (scale_times(1 / 8), q5_0),
+    "Q5_1": (scales_of_q5_1, q5_1),
+    "Q4_0": (scale_times(1 / 16), q4_0),
+    "Q4_1": (scales_of_q4_1, q4_1),
+}

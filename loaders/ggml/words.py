@@ -30,8 +30,11 @@ def packed(blocks: torch.Tensor, start: int, stop: int, dtype: torch.dtype = tor
 
 
 def halves(blocks: torch.Tensor, start: int, count: int = 1) -> torch.Tensor:
-    """The ``count`` 16-bit floats from byte ``start`` on, as float32 [blocks, count]."""
-    return blocks[:, start : start + 2 * count].view(torch.float16).to(torch.float32)
+    """The ``count`` 16-bit floats from byte ``start`` on, as float32 [blocks, count].
+
+    Gathered first: torch converts what lies side by side many at a time, and anything else one by one.
+    """
+    return blocks[:, start : start + 2 * count].view(torch.int16).contiguous().view(torch.float16).to(torch.float32)
 
 
 def masked(words: torch.Tensor, *bytes_: int) -> torch.Tensor:

@@ -95,8 +95,7 @@ def test_pieces_make_no_difference(kind, dtype, monkeypatch):
     """Pieces of three blocks and a rest of one."""
     raw = noise(kind, 2, 5)
     whole = ggml.dequantize(torch.from_numpy(raw), kind, dtype)
-    monkeypatch.setattr(pieces, "CPU_PIECE", 3 * kind.block_size)
-    monkeypatch.setattr(pieces, "THREAD_PIECE", 1)
+    monkeypatch.setattr(pieces, "CPU_MOST", 3 * kind.block_size)
     assert_same(ggml.dequantize(torch.from_numpy(raw), kind, dtype), whole)
 
 
@@ -172,8 +171,7 @@ def test_no_more_memory_than_a_few_pieces(kind, monkeypatch):
     """A layer's weights are never there a second time: only buffers of a piece are made, whatever the tensor's size."""
     made = []
     empty = torch.empty
-    monkeypatch.setattr(pieces, "CPU_PIECE", 4 * kind.block_size)
-    monkeypatch.setattr(pieces, "THREAD_PIECE", 1)
+    monkeypatch.setattr(pieces, "CPU_MOST", 4 * kind.block_size)
     monkeypatch.setattr(torch, "empty", lambda *args, **kwargs: made.append(empty(*args, **kwargs)) or made[-1])
     ggml.dequantize(torch.from_numpy(noise(kind, 8, 64)), kind, torch.float16)
     assert made[0].numel() == 8 * 64 * kind.block_size

@@ -118,6 +118,8 @@ BAD = {
     "empty": (b"", "is empty"),
     "short": (b"GGUF", "only 4 bytes"),
     "another": (header(magic=b"GGML") + bytes(100), "no GGUF file"),
+    "web page": (b"<!DOCTYPE html><html>Sign in</html>" + bytes(100), "web page.*signed in"),
+    "safetensors": (struct.pack("<Q", 90) + b'{"w": {}}' + bytes(100), "a .safetensors file.*Give it the ending"),
     "old": (header(version=1) + bytes(100), "version 1"),
     "big-endian": (header(version=3 << 24) + bytes(100), "big-endian"),
     "many tensors": (header(tensors=HUGE) + bytes(100), "no room for"),

@@ -149,7 +149,7 @@ def test_quantized_files(tmp_path, extra, metadata, scheme):
 
 
 WRONG_IN_MODEL_SLOT = [
-    (LORA, "is a LoRA", "LoraLoaderModelOnly"),
+    (LORA, "is a LoRA", "LoRA (high + low) behind"),
     (VAE, "Wan 2.1 VAE", "vae input"),
     ({**UMT5, **SPIECE}, "UMT5 text encoder", "text_encoder input"),
     (SDXL, "SDXL", "Choose a Wan"),

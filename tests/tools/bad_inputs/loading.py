@@ -14,7 +14,7 @@ FILES = [
     Row("a cut header", lambda b: b.wan("start.safetensors"), "model", "Download it again"),
     Row("an empty file", lambda b: b.wan("empty.safetensors"), "model", "Download it again"),
     Row("a web page as model", lambda b: b.wan("page.safetensors"), "model", "signed in"),
-    Row("a GGUF renamed", lambda b: b.wan("gguf.safetensors"), "model", "the .safetensors version"),
+    Row("a GGUF renamed", lambda b: b.wan("gguf.safetensors"), "model", "put that on"),
     Row("a VAE as model", lambda b: b.wan("vae.safetensors"), "model", "belongs in the vae input"),
     Row("a text encoder as model", lambda b: b.wan("text_encoder.safetensors"), "model", "the text_encoder input"),
     Row("an unknown precision", lambda b: b.wan(base_precision="fp64"), "base_precision", "auto, bf16, fp16"),
