@@ -205,5 +205,5 @@ def _height(data: dict, specs: dict) -> int:
     texts = sum(1 for spec in specs.values() if len(spec) > 1 and spec[1].get("multiline"))
     rows = max(sockets, len(data["outputs"])) * 20 + len(data["widgets_values"]) * 24
     pictures = 240 if data["type"] in ("LoadImage", "LoadImageMask") else 0
-    strip = 100 if data["type"] in ("GengaInfiniteTalkWindow", "GengaWanAnimatePose") else 0  # web/js/windows
+    strip = {"GengaInfiniteTalkWindow": 100, "GengaWanAnimatePose": 60}.get(data["type"], 0)  # web/js/windows
     return int(math.ceil((40 + rows + texts * 120 + pictures + strip) / 10) * 10)

@@ -9,6 +9,7 @@ import { KINDS, fileOf, isContinued, sectionsOf, valueOf } from "./wires.js";
  * @property {import("./plan.js").Plan | null} plan
  * @property {number} fps
  * @property {boolean} about the length is an estimate
+ * @property {boolean} guessed fps is, so seconds are estimates
  * @property {string} problem why there is no plan, in words; "" with one
  * @property {{peaks: number[], seconds: number, at: number}[]} sounds `at`: the second of the video they begin at
  * @property {{start: number, label: string}[]} sections
@@ -29,14 +30,15 @@ export function shownOf(node, lastRun, ready) {
   const rate = valueOf(node, "fps") || 0;
   const fps = told?.fps || rate || kind.fps;
   const sounds = soundsOf(node, kind, ready);
+  const guessed = !told && !rate && kind.films.length > 0;
   const { length, about, problem } = told ? { length: told.length, about: false, problem: "" }
-    : lengthOf(node, kind, sounds, fps, !rate, ready);
+    : lengthOf(node, kind, sounds, fps, guessed, ready);
   const window = asked.window ?? told?.window;
   const overlap = asked.overlap ?? told?.overlap;
   const plan = problem ? null : makePlan(length, window, overlap, isContinued(node));
   const heard = sounds.filter((sound) => sound.peaks.length);
   return {
-    plan, fps, about, problem: problem || (plan ? "" : whyNot(kind, window, overlap)), sounds: heard,
+    plan, fps, about, guessed, problem: problem || (plan ? "" : whyNot(kind, window, overlap)), sounds: heard,
     sections: sectionsOf(node) ?? [],
   };
 }
@@ -44,7 +46,7 @@ export function shownOf(node, lastRun, ready) {
 /** All that the length depends on and the page can see: where it has changed, the last run says nothing any more. */
 export function settingsOf(/** @type {any} */ node) {
   const kind = KINDS[node.comfyClass];
-  const numbers = ["length", "frame_window", kind.overlap, "fps", "driver_start", "two_speakers", "batch_fps"];
+  const numbers = ["length", "fps", "driver_start", "two_speakers", "batch_fps"];
   const files = [...kind.sounds, ...kind.films].map((name) => fileOf(node, name));
   return JSON.stringify([numbers.map((name) => valueOf(node, name) ?? null), files]);
 }
@@ -85,7 +87,7 @@ function lengthOf(node, kind, sounds, fps, guessed, ready) {
   if (!sources.length || sources.some(({ state }) => state === "failed")) return unknown(later);
   const seconds = Math.max(...sources.map((each) => each.at + each.seconds)) - (valueOf(node, "driver_start") ?? 0);
   const frames = Math.floor(seconds * fps + 1e-6);
-  return frames < 1 ? unknown(later) : { length: frames, about: kind.films.length > 0 && guessed, problem: "" };
+  return frames < 1 ? unknown(later) : { length: frames, about: guessed, problem: "" };
 }
 
 /** @param {import("./wires.js").Kind} kind @param {unknown} window @param {unknown} overlap */

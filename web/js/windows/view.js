@@ -10,14 +10,15 @@ const ALONE = 34; // without a drawing: two lines
  * What the strip says where the pointer is not on it.
  * @param {import("./setting.js").Shown} shown
  */
-export function summary({ plan, fps, about, problem, sections }) {
+export function summary({ plan, fps, about, guessed, problem, sections }) {
   if (!plan) return problem;
   const { windows, window, overlap, length } = plan;
   const shared = windows.length > 1 ? `, ${overlap} shared` : "";
   const count = `${windows.length} window${windows.length === 1 ? "" : "s"} of ${window}${shared}`;
   const late = sections.filter(({ start }) => start * fps >= length).length;
   const unused = late ? ` · ${late} section${late === 1 ? "" : "s"} after the end` : "";
-  return `${about ? "about " : ""}${count} · ${length} frames, ${clock(length / fps)}${unused}`;
+  const lasts = `${guessed && !about ? "about " : ""}${clock(length / fps)}`;
+  return `${about ? "about " : ""}${count} · ${length} frames, ${lasts}${unused}`;
 }
 
 /**
