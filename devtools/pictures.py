@@ -243,7 +243,24 @@ def icon() -> Canvas:
     return canvas
 
 
+def banner() -> Canvas:
+    """For the registry's page, 21 to 9: the name, and key drawings above the strip they stand on."""
+    canvas = Canvas(1260, 540)
+    canvas.box(0, 0, 1260, 16, RED)
+    canvas.text(60, 52, "Genga", 76)
+    canvas.text(1200, 96, "key drawings in time; the model draws what lies between", 26, NOTE, "ra")
+    strip = Strip(60, 412, 1140, 76)
+    keys = (0, 24, 52, LAST)
+    strip.paint(canvas, dict.fromkeys(keys, RED))
+    for frame in keys:
+        middle = min(max(strip.at(frame), 60 + 95), 1200 - 95)
+        canvas.line([(middle, 322), (strip.at(frame), strip.y)], RED, 3)
+        sheet(canvas, middle, 168, 190, frame / LAST, RED)
+    return canvas
+
+
 def main() -> None:
+    banner().save(ROOT / "assets" / "banner.png")
     readme_picture().save(ROOT / "assets" / "keyframes.png")
     icon().save(ROOT / "assets" / "icon.png")
     for name, scene in SCENES.items():
