@@ -27,15 +27,18 @@ export function scale(width, length) {
  */
 export function places(frames, wired, selected, width, length) {
   const { x } = scale(width, length);
-  const centres = frames.map((frame) => (frame === null ? width - SMALLEST / 2 : x(frame)));
+  const centres = frames.map((frame) => (frame === null ? width - SMALLEST / 2 - 2 : x(frame)));
   const all = [...centres, ...wired.map(x)].sort((a, b) => a - b);
   const size = (/** @type {number} */ centre) => {
     const at = all.indexOf(centre);
     const room = Math.min(centre - (all[at - 1] ?? -THUMB), (all[at + 1] ?? width + THUMB) - centre);
     return Math.min(THUMB, Math.max(SMALLEST, Math.floor(room) - 2));
   };
-  const box = (/** @type {number} */ centre, /** @type {boolean} */ large) => ({ x: centre, size: large ? THUMB : size(centre) });
-  return { own: centres.map((centre, i) => box(centre, i === selected)), wired: wired.map((frame) => box(x(frame), false)) };
+  const own = centres.map((centre, i) => {
+    if (frames[i] === null) return { x: centre, size: SMALLEST };
+    return { x: centre, size: i === selected ? THUMB : size(centre) };
+  });
+  return { own, wired: wired.map((frame) => ({ x: x(frame), size: size(x(frame)) })) };
 }
 
 /** The frames that get a number below the axis. @param {number} width @param {number} length @returns {number[]} */
