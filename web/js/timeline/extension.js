@@ -3,6 +3,7 @@
 
 import { app } from "../../../../scripts/app.js";
 import { Timeline } from "./widget.js";
+import { speak } from "./words.js";
 
 const ENDS = { GengaWanFFLF: true, GengaArbitraryKeyframes: false };
 const VALUE = "timeline";
@@ -53,6 +54,7 @@ app.registerExtension({
     const value = node.widgets?.find(({ name }) => name === VALUE);
     if (!value) return;
     hide(value);
+    speak(app.extensionManager.setting.get("Comfy.Locale"));
     mount(node, value, ENDS[node.comfyClass]);
     node.setSize([Math.max(WIDE, node.size[0]), node.computeSize()[1]]);
   },

@@ -1,6 +1,8 @@
 // Every sentence of the timeline, in one place. {name} stands for a value.
 
-const WORDS = {
+import { LANGUAGES } from "./languages.js";
+
+export const WORDS = {
   label: "Keyframe timeline",
   add: "Add pictures",
   empty: "Drop pictures here, paste them, or press Add pictures.",
@@ -33,7 +35,6 @@ const WORDS = {
   uploading: "Uploading {count}…",
   uploadFailed: "{name} was not taken by the server: {reason}",
   notPicture: "{name} is no picture. Use PNG, JPEG or WebP.",
-  missing: "{name} is not on the server",
   unreadable: "The saved timeline cannot be read. It is kept as it is until you clear it.",
   newer: "The saved timeline is of version {version}: update the pack. It is kept as it is.",
   taken: "Frame {frame} already has a picture.",
@@ -51,9 +52,16 @@ const WORDS = {
   clipped: "Removed beyond frame {last}: {count}.",
 };
 
+let chosen = WORDS;
+
+/** @param {string} locale as the host names it; one without words here is English */
+export function speak(locale) {
+  chosen = LANGUAGES[locale] ?? WORDS;
+}
+
 /** @param {keyof typeof WORDS} name @param {Record<string, string | number>} [values] @returns {string} */
 export function word(name, values = {}) {
-  return (WORDS[name] ?? name).replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
+  return (chosen[name] ?? name).replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
 }
 
 /** @param {number} frame @param {number} fps @returns {string} */
