@@ -50,7 +50,10 @@ function share(name, changed) {
   const set = (/** @type {number} */ value) => {
     for (const each of [slider, number]) each.value = String(value);
   };
-  return { slider, number, set };
+  const element = document.createElement("div");
+  element.className = "pair";
+  element.append(labelled(name, slider), number);
+  return { element, set };
 }
 
 export class Panel {
@@ -68,8 +71,7 @@ export class Panel {
     this.strength = share(word("strength"), (strength) => on.change({ strength }));
     const buttons = ["replace", "duplicate", "remove"].map((name) => button(word(name), () => on[name]()));
     this.fields.append(
-      row(this.frameLabel, this.used,
-        labelled(word("strength"), this.strength.slider), this.strength.number),
+      row(this.frameLabel, this.used, this.strength.element),
       row(...buttons),
       this.more(on),
     );
@@ -84,7 +86,7 @@ export class Panel {
     this.split = input(word("split"), "checkbox", {});
     this.split.addEventListener("change", () => on.change({ strength_low: this.split.checked ? this.key.strength : undefined }));
     this.low = share(word("strengthLow"), (strength_low) => on.change({ strength_low }));
-    this.lowFields = row(labelled(word("strengthLow"), this.low.slider), this.low.number);
+    this.lowFields = row(this.low.element);
     this.masked = document.createElement("span");
     this.masked.textContent = word("masked");
     this.clearMask = button(word("clearMask"), () => on.change({ mask: undefined }));

@@ -24,7 +24,9 @@ export const STYLE = `
   label { display: inline-flex; align-items: center; gap: 5px; }
   input[type="number"] { font: inherit; color: inherit; width: 48px; padding: 2px 4px; border-radius: 6px;
     border: 1px solid var(--border-color, #4e4e4e); background: var(--comfy-input-bg, #222); }
-  input[type="range"] { width: 84px; accent-color: var(--genga-accent); }
+  .pair { display: flex; align-items: center; gap: 8px; flex: 1 1 170px; max-width: 280px; }
+  .pair label { flex: 1; }
+  input[type="range"] { flex: 1; min-width: 40px; width: 84px; accent-color: var(--genga-accent); }
   input[type="checkbox"] { accent-color: var(--genga-accent); }
   summary { cursor: pointer; width: fit-content; border-radius: 4px; }
   details .row { margin-top: 6px; }
