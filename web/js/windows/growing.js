@@ -7,6 +7,7 @@ import { app } from "../../../../scripts/app.js";
 const EVENT = "genga.windows";
 const NAME = "windows_so_far";
 const HEIGHT = 220;
+const LATENT_PREVIEWS = ["$$canvas-image-preview", "$$comfy_animation_preview"];
 
 /**
  * @typedef {{node: string, filename: string, subfolder: string, type: string, from: number, to: number, of: number}} Told
@@ -82,13 +83,37 @@ function show(/** @type {Told} */ told) {
   video.setAttribute("aria-label", words.textContent);
 }
 
+/**
+ * The canvas takes the last latent preview for the video a node gives out, and the video is not shown: other nodes that
+ * sample give out none. So the preview goes before the canvas draws what the node gave out.
+ */
+function clearLatentPreview(/** @type {any} */ node) {
+  if (/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode) return; // they hold previews and videos apart
+  const previews = /** @type {any} */ (app).nodePreviewImages ?? {};
+  delete previews[String(node.id)];
+  delete previews[`${node.graph?.id}:${node.id}`]; // inside a subgraph
+  node.imgs = undefined;
+  for (const name of LATENT_PREVIEWS) {
+    const place = node.widgets.findIndex((/** @type {any} */ widget) => widget.name === name);
+    if (place < 0) continue;
+    node.widgets[place].onRemove?.();
+    node.widgets.splice(place, 1);
+  }
+}
+
+function finish(/** @type {any} */ node) {
+  if (!players.has(node)) return;
+  reveal(node, false);
+  clearLatentPreview(node);
+}
+
 app.registerExtension({
   name: "Genga.GrowingVideo",
 
   setup() {
     api.addEventListener(EVENT, (/** @type {any} */ { detail }) => show(detail));
     // The finished video stands on the node by itself; what a cancelled run leaves stays until the next one.
-    api.addEventListener("executed", (/** @type {any} */ { detail }) => reveal(nodeOf(detail.node), false));
+    api.addEventListener("executed", (/** @type {any} */ { detail }) => finish(nodeOf(detail.node)));
     api.addEventListener("execution_start", () => [...players.keys()].forEach((node) => reveal(node, false)));
   },
 

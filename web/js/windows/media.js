@@ -7,9 +7,10 @@ const RATE = 8000; // read at this rate, an hour of speech takes a tenth of the 
 const MOST_SECONDS = 1800;
 const MOST_BYTES = 60e6;
 const KEPT = 16;
+const AGAIN = 3000; // milliseconds after which a file that was not there is looked for again: it may be uploaded by now
 
 /**
- * @typedef {{state: "reading" | "read" | "failed", seconds: number, peaks: number[]}} Heard
+ * @typedef {{state: "reading" | "read" | "failed", seconds: number, peaks: number[], at: number}} Heard `at`: when it was read
  * @type {Map<string, Heard>}
  */
 const known = new Map();
@@ -23,9 +24,9 @@ const known = new Map();
  */
 export function media(url, loud, ready) {
   const found = known.get(url);
-  if (found) return found;
+  if (found && !(found.state === "failed" && Date.now() - found.at > AGAIN)) return found;
   /** @type {Heard} */
-  const heard = { state: "reading", seconds: 0, peaks: [] };
+  const heard = { state: "reading", seconds: 0, peaks: [], at: 0 };
   known.set(url, heard);
   if (known.size > KEPT) known.delete(/** @type {string} */ (known.keys().next().value));
   read(url, loud, heard).finally(ready);
@@ -41,6 +42,7 @@ async function read(url, loud, heard) {
   } catch {
     heard.state = heard.seconds > 0 ? "read" : "failed"; // a format the browser does not know; the host may
   }
+  heard.at = Date.now();
 }
 
 /** @param {string} url @returns {Promise<number>} seconds, by the file's own head */
