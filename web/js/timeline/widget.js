@@ -275,6 +275,9 @@ export class Timeline {
     this.about.textContent = notes.join(" · ");
     const problem = problems.get(selected) ?? [...problems.values()][0];
     this.status.classList.toggle("wrong", Boolean(problem || this.locked));
-    if (problem && !this.status.dataset.text) this.say(problem);
+    // what is wrong stands there until it is mended, unless something newer is said
+    const text = this.status.dataset.text ?? "";
+    if (!text || text === this.fault) this.say(problem);
+    this.fault = problem ? word(...problem) : "";
   }
 }
