@@ -10,12 +10,12 @@ of 255 (the worst channel); behind the stroke the same for the standard deviatio
 mean colour at a seam, in levels, beside that of the scene itself. "light" is a scene in which a lamp is lit half-way
 (a method that undoes it is as far off as the lamp), "pan" a camera over a wide picture. "not held, 1 late": the model
 draws the shared frames anew, a frame late, and overlap takes that for the VAE's doing; windows go on by 8 frames here
-and by 72 in life, where a frame weighs a ninth of it. The last rows run Wan's own layers: the tests' tiny VAE, which
+and by 72 in life, where a frame should weigh a ninth of it. The last rows run Wan's own layers: the tests' tiny VAE, which
 interpolates its blocks, so that most of the contrast is gone after six windows, whatever is done.
 
-With overlap a video is off by one trip through the VAE at most (1.5 levels here, at the first seam, where the model
-returns to the reference by itself); without, by all of them where it does not. Needs GENGA_COMFYUI; four minutes on
-two cores.
+Of a steady gain and offset, overlap leaves about one trip through the VAE at most (1.5 levels here, at the first seam,
+where the model returns to the reference by itself); without it, all trips add up where the model does not. Needs
+GENGA_COMFYUI; about five minutes on two cores.
 """
 
 from __future__ import annotations
