@@ -53,7 +53,7 @@ def animate(sheet: Sheet, text: str, films: dict[str, tuple[str, str]], seed: in
     sheet.group("Sampling: 20 steps", [guider, sampler, sigmas])
     result = sheet.place(
         4, "GengaWindowSampler", 0, guider=guider.out(), sampler=sampler.out(), sigmas=sigmas.out(), vae=vae.out(),
-        windows=windows.out(1), seed=seed, filename_prefix="i2v/i2v_wananimate",
+        windows=windows.out(1), seed=seed, color_match="disabled", filename_prefix="i2v/i2v_wananimate",
     )  # fmt: skip
     sheet.group("Result", [result])
     sheet.explain(f"{note}\n\n{RECIPE}", FILES, 760)
@@ -89,8 +89,9 @@ def long(sheet: Sheet) -> None:
         sheet, "The character dances through the whole song.", POSE_AND_FACE, 23,
         "# WanAnimate: any length\nAs pose and face, for minutes: windows of 77 frames that share 5. Memory does not grow: the "
         "driving videos are read window by window, and each finished window is kept. After a cancel or a crash press Run "
-        "again; a change of the driving video from some moment on makes only the windows from there on.\n\nFor the "
-        "sound wire the driving video's into `audio`.",
+        "again; a change of the driving video from some moment on makes only the windows from there on.\n\nColours are "
+        "left as the model draws them, as in the reference; if they drift, set `color_match` to overlap. For the sound wire "
+        "the driving video's into `audio`.",
         overlap=5,
     )  # fmt: skip
 

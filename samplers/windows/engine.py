@@ -24,7 +24,7 @@ from .plan import Window
 from .provider import Carried, Windows
 from .store import Entry, Store
 
-FORMAT = 1  # of the keys: another number makes every stored window anew
+FORMAT = 2  # of the keys: another number makes every stored window anew (2: overlap fits by areas)
 
 
 @dataclass(frozen=True)

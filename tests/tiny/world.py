@@ -102,7 +102,7 @@ class Clip:
 
 def scene(seed: int, frames: int = 17, kind: str | None = None, held_out: bool = False) -> Scene:
     """The scene of ``seed``. held_out: only combinations of colour, shape and direction that training never shows."""
-    dice = _Dice(seed)
+    dice = Dice(seed)
     drawn = dice.pick(("one",) * 6 + ("two",) + ("figure",) * 2)
     kind = drawn if kind is None else kind
     background = (dice.shade(), dice.shade(), dice.between(0, 2 * math.pi))
@@ -117,7 +117,7 @@ def scene(seed: int, frames: int = 17, kind: str | None = None, held_out: bool =
     return Scene(kind, frames, tuple(shapes), background, score=max(shape.score for shape in shapes))
 
 
-def _shape(dice: _Dice, frames: int, held_out: bool, without: str = "") -> Shape:
+def _shape(dice: Dice, frames: int, held_out: bool, without: str = "") -> Shape:
     while True:
         if held_out:
             look = dice.pick(HELD_OUT)
@@ -136,7 +136,7 @@ def _shape(dice: _Dice, frames: int, held_out: bool, without: str = "") -> Shape
     return Shape(*look, score, (along, across) if dx else (across, along))
 
 
-class _Dice:
+class Dice:
     """Draws from one seed, the same on every machine."""
 
     def __init__(self, seed: int):

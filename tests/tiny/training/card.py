@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import shutil
 from pathlib import Path
 
-from .. import trained
+from .. import trained, world
 from . import clips, flow, vae
 from .run import Run
 
@@ -29,11 +30,10 @@ to 81 frames. Tests and the demo use them; they are of no use for anything else.
 - **Steps and rates.** {steps}.
 - **Order.** The VAE as a whole, then the clips as latents, then the image-to-video trunk; both experts go on from the trunk.
   The decoder learnt on alone beside them, on latents that no longer changed. AdamW, averaged weights, bfloat16 autocast.
-  The trunk began when half of the clips were encoded.
 - **Loss** on clips no model has seen, {examples} of them, at noise levels {levels}:
 {losses}
 - **Round trip** of the VAE on clips it has not seen: {psnr:.2f} dB.
-- **Time**: {hours:.1f} hours of one core of a shared two-core machine (AMD EPYC), Python and PyTorch {torch}.
+- **Time**: {hours:.1f} hours on {machine}, PyTorch {torch}.
 - **Licence**: that of the project. Nothing in them comes from anyone's pictures.
 """
 
@@ -56,8 +56,9 @@ def write(run: Run, tasks: dict[str, flow.Task], counts: dict[int, int], data: f
     text = TEXT.format(
         table="\n".join(rows), dim=flow.DIM, layers=flow.LAYERS, heads=flow.HEADS, ffn=flow.FFN,
         clips=", ".join(f"{count} clips of {frames} frames" for frames, count in counts.items()), takes=clips.TAKES,
-        held=5, steps=_steps(run, tasks), examples=64, levels=", ".join(map(str, LEVELS)), losses="\n".join(losses),
-        psnr=vae.quality(net, range(900_000, 900_024)), hours=_seconds(run) / 3600, torch=torch.__version__,
+        held=len(world.HELD_OUT), steps=_steps(run, tasks), examples=64, levels=", ".join(map(str, LEVELS)),
+        losses="\n".join(losses), psnr=vae.quality(net, range(900_000, 900_024)), hours=_seconds(run) / 3600,
+        machine=platform.processor() or platform.machine(), torch=torch.__version__,
     )  # fmt: skip
     (trained.FOLDER / "card.md").write_text(text, encoding="utf-8")
 

@@ -129,12 +129,12 @@ class Data:
         count = max(2, round(task.batch * 5 / ((length - 1) // 4 + 1)))
         items = self.clips[length]
         picks = torch.randint(len(items), (count,), generator=generator).tolist()
-        dice = torch.rand(count, 3, generator=generator).tolist()
+        dice = torch.rand(count, 4, generator=generator).tolist()
         x, given, words = [], [], []
-        for pick, (word, picture, take) in zip(picks, dice, strict=True):
+        for pick, (silent, word, picture, take) in zip(picks, dice, strict=True):
             item = items[pick]
-            said = item["captions"][int(word * 7919 % 1 * len(item["captions"]))]
-            words.append(self.words["" if word < NO_WORDS else said])
+            said = item["captions"][int(word * len(item["captions"]))]
+            words.append(self.words["" if silent < NO_WORDS else said])
             x.append(item["x"].float())
             if picture < none:
                 given.append(torch.cat((torch.zeros(4, *self.grey[length].shape[1:]), self.grey[length])))

@@ -34,7 +34,7 @@ def shown(clip: world.Clip, seed: int) -> Shown:
     """A drawn choice of key pictures of ``clip``; needs the pack loaded as ``genga``."""
     from genga.conditioning import clip as arithmetic
 
-    dice = world._Dice(seed)
+    dice = world.Dice(seed)
     count = 1 + int(dice.between(0, MOST))
     hold = dice.between(0, 1) < HELD
     frames = _places(dice, clip.scene.frames, count, hold)

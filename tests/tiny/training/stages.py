@@ -5,8 +5,8 @@ from __future__ import annotations
 from . import card, clips, flow, vae
 from .run import Run
 
-PLAIN = vae.Phase("vae_plain", 800, 6e-4, ((16, 1), (2, 9), (2, 17)))
-SHARPER = vae.Phase("vae_decoder", 1500, 3e-4, ((1, 17),), branches=True, decoder=True)
+PLAIN = vae.Phase("vae_plain", 190_000, 800, 6e-4, ((16, 1), (2, 9), (2, 17)))
+SHARPER = vae.Phase("vae_decoder", 210_000, 1500, 3e-4, ((1, 17),), branches=True, decoder=True)
 COUNTS = {17: 5000, 33: 800, 49: 300, 81: 150}
 HIGH_FROM, LOW_TO = 0.86, 0.93  # each expert knows a little beyond the boundary, which is 0.9
 TASKS = {

@@ -84,9 +84,11 @@ def batch(seed: int, count: int, frames: int) -> tuple[torch.Tensor, torch.Tenso
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the training. batches: (clips, frames) in turn. decoder: only the decoder learns, latents stay."""
+    """A part of the training. seed: of its first clips. batches: (clips, frames) in turn. decoder: only the decoder
+    learns, latents stay."""
 
     name: str
+    seed: int
     steps: int
     rate: float
     batches: tuple[tuple[int, int], ...]
@@ -113,8 +115,7 @@ def train(run: Run, phase: Phase, begin: dict[str, torch.Tensor] | None) -> dict
         optimizer.load_state_dict(state["optimizer"])
     begun = time.monotonic()
     for step in range(state["step"] if state else 0, phase.steps):
-        seed = 100_000 + 10_000 * len(phase.name) + step
-        x, weight = batch(seed, *phase.batches[step % len(phase.batches)])
+        x, weight = batch(phase.seed + step, *phase.batches[step % len(phase.batches)])
         for group in optimizer.param_groups:
             group["lr"] = (
                 phase.rate * group["share"] * min(1.0, (step + 1) / WARMUP) * max(0.05, 1 - step / phase.steps)

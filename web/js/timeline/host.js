@@ -1,6 +1,7 @@
 // What the graph around the node says, and the host's own undo.
 
 import { app } from "../../../../scripts/app.js";
+import { chainOf, fileRef, origin, valueOf } from "../graph.js";
 import { resolveIndex, roundLength, snapFrame } from "./grid.js";
 
 /** @typedef {{frame: number, image: import("./state.js").FileRef | null}} Wired */
@@ -9,41 +10,20 @@ import { resolveIndex, roundLength, snapFrame } from "./grid.js";
 const FPS = 16; // Wan's own, where no node downstream says another
 const FPS_NODES = ["GengaSaveVideo", "CreateVideo"];
 const BYPASSED = 4;
-const LONGEST_CHAIN = 1000; // a loop in the wires must not hang the page
 
-/** @returns {any} the node wired to an input, reroutes passed over; null without one */
-function origin(node, name) {
-  const slot = node.inputs?.findIndex((input) => input.name === name) ?? -1;
-  let found = slot < 0 ? null : node.getInputNode(slot);
-  for (let steps = 0; found?.type === "Reroute" && steps < LONGEST_CHAIN; steps += 1) found = found.getInputNode(0);
-  return found;
-}
-
-/** @returns {any} the value of a widget, or of a primitive wired in its place; undefined where only a run can tell */
-function valueOf(node, name) {
-  const source = origin(node, name);
-  return (source ?? node).widgets?.find((widget) => widget.name === (source ? "value" : name))?.value;
-}
-
-/** @returns {import("./state.js").FileRef | null} the file of a Load Image node, as it writes it: `sub/a.png [input]` */
+/** @returns {import("./state.js").FileRef | null} the file of a Load Image node */
 function pictureOf(node, name) {
-  const source = origin(node, name);
-  const value = source?.widgets?.find((widget) => widget.name === "image")?.value;
-  if (typeof value !== "string") return null;
-  const [, path, type] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value) ?? [];
-  const parts = path.replaceAll("\\", "/").split("/");
-  return { name: parts.pop(), subfolder: parts.join("/"), type: type ?? "input" };
+  const value = origin(node, name)?.widgets?.find((widget) => widget.name === "image")?.value;
+  return typeof value === "string" ? fileRef(value) : null;
 }
 
 /** The Keyframe nodes chained before this one. @returns {{frames: [number, any][], unknown: boolean}} */
 function chain(node) {
   const frames = [];
-  let each = origin(node, "keyframes");
-  for (let steps = 0; each && steps < LONGEST_CHAIN; steps += 1) {
+  for (const each of chainOf(node, "keyframes")) {
     const index = each.type === "GengaKeyframe" ? valueOf(each, "frame_index") : undefined;
     if (index === undefined) return { frames, unknown: true };
     if (each.mode !== BYPASSED) frames.push([index, pictureOf(each, "image")]);
-    each = origin(each, "keyframes");
   }
   return { frames, unknown: false };
 }

@@ -2,7 +2,8 @@
 
 import { media } from "./media.js";
 import { makePlan } from "./plan.js";
-import { KINDS, fileOf, isContinued, sectionsOf, valueOf } from "./wires.js";
+import { valueOf } from "../graph.js";
+import { KINDS, fileOf, isContinued, sectionsOf } from "./wires.js";
 
 /**
  * @typedef {object} Shown

@@ -1,6 +1,7 @@
 // What the graph says of a window node before it runs: its numbers, the files wired to it, its sections.
 
 import { api } from "../../../../scripts/api.js";
+import { chainOf, fileRef, origin, valueOf } from "../graph.js";
 
 /**
  * How the two window nodes name things. `films`: inputs whose length the video takes where length is 0.
@@ -18,30 +19,6 @@ export const KINDS = {
 };
 
 const FILE_WIDGETS = { LoadAudio: "audio", LoadVideo: "file" };
-const ROUTES = new Set(["Reroute"]);
-const LONGEST_CHAIN = 500; // a loop in the wires must not hang the page
-
-/**
- * The node wired to an input, reroutes passed over; null without one.
- * @param {any} node @param {string} name
- */
-export function origin(node, name) {
-  const slot = node.inputs?.findIndex((/** @type {any} */ input) => input.name === name) ?? -1;
-  let found = slot < 0 ? null : node.getInputNode(slot);
-  for (let steps = 0; found && ROUTES.has(found.type) && steps < LONGEST_CHAIN; steps++) found = found.getInputNode(0);
-  return found;
-}
-
-/**
- * The value of a widget, or of the primitive wired in its place; undefined where only a run can tell.
- * @param {any} node @param {string} name
- */
-export function valueOf(node, name) {
-  const source = origin(node, name);
-  const widgets = source ? source.widgets : node.widgets;
-  const wanted = source ? "value" : name;
-  return widgets?.find((/** @type {any} */ widget) => widget.name === wanted)?.value;
-}
 
 /**
  * The address of the file a loader shows; "" where nothing is wired, null where it is another node.
@@ -56,12 +33,10 @@ export function fileOf(node, name) {
   return typeof value === "string" && value ? viewURL(value) : null;
 }
 
-/** @param {string} annotated as loaders write it: `sub/a.wav`, `a.wav [output]` */
+/** @param {string} annotated as loaders write it */
 function viewURL(annotated) {
-  const [, path, type] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(annotated) ?? [];
-  const parts = (path ?? "").replaceAll("\\", "/").split("/");
-  const filename = parts.pop() ?? "";
-  return api.apiURL(`/view?${new URLSearchParams({ filename, type: type ?? "input", subfolder: parts.join("/") })}`);
+  const { name, subfolder, type } = fileRef(annotated);
+  return api.apiURL(`/view?${new URLSearchParams({ filename: name, type, subfolder })}`);
 }
 
 /**
@@ -71,12 +46,10 @@ function viewURL(annotated) {
  */
 export function sectionsOf(node) {
   const found = [];
-  let each = origin(node, "sections");
-  for (let steps = 0; each && steps < LONGEST_CHAIN; steps++) {
+  for (const each of chainOf(node, "sections")) {
     const start = each.type === "GengaSections" ? valueOf(each, "start") : undefined;
     if (typeof start !== "number") return null;
     found.push({ start, label: labelOf(each) });
-    each = origin(each, "sections");
   }
   return found.sort((one, two) => one.start - two.start);
 }
