@@ -6,13 +6,13 @@ from . import card, clips, flow, vae
 from .run import Run
 
 PLAIN = vae.Phase("vae_plain", 190_000, 800, 6e-4, ((16, 1), (2, 9), (2, 17)))
-SHARPER = vae.Phase("vae_decoder", 210_000, 1500, 3e-4, ((1, 17),), branches=True, decoder=True)
+SHARPER = vae.Phase("vae_decoder", 210_000, 600, 3e-4, ((1, 17),), branches=True, decoder=True)
 COUNTS = {17: 5000, 33: 800, 49: 300, 81: 150}
 HIGH_FROM, LOW_TO = 0.86, 0.93  # each expert knows a little beyond the boundary, which is 0.9
 TASKS = {
-    "trunk": flow.Task("trunk", True, 4200),
-    "low": flow.Task("low", True, 4200, (0.0, LOW_TO), flow.RATE * 0.6, begin="trunk"),
-    "high": flow.Task("high", True, 1500, (HIGH_FROM, 1.0), flow.RATE * 0.5, begin="trunk"),
+    "trunk": flow.Task("trunk", True, 8400),
+    "low": flow.Task("low", True, 3000, (0.0, LOW_TO), flow.RATE * 0.6, begin="trunk"),
+    "high": flow.Task("high", True, 1200, (HIGH_FROM, 1.0), flow.RATE * 0.5, begin="trunk"),
     "t2v": flow.Task("t2v", False, 3000, (0.0, 1.0), flow.RATE * 0.6, begin="trunk"),
 }
 
