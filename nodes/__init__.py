@@ -50,4 +50,8 @@ class GengaExtension(ComfyExtension):
 
 
 def extension() -> GengaExtension:
+    """The nodes, once the routes for programs stand beside the host's."""
+    from ..programs import routes
+
+    routes.register()
     return GengaExtension()

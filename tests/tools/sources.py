@@ -27,6 +27,7 @@ SHIPPED_FOLDERS = (
     "conditioning",
     "samplers",
     "media",
+    "programs",
     "workflows",
     "web",
     "locales",

@@ -1,0 +1,69 @@
+"""The routes: ``/genga/...`` (and ``/api/genga/...``) beside the host's own, under the host's rules for other origins."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+
+from .problems import MEDIA_TYPE, Problem, parse
+
+
+def register() -> None:
+    """Adds the routes to the running server; without one (tests, scripts) there is nothing to do."""
+    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    if server is None:
+        return
+    for method, path, handler in _ROUTES:
+        server.routes.route(method, path)(functools.partial(_answer, handler, server))
+
+
+async def _answer(handler, server, request):
+    """The handler's result as JSON, its Problem as problem+json."""
+    from aiohttp import web
+
+    try:
+        status, body, headers = await handler(server, request)
+    except web.HTTPRequestEntityTooLarge as error:
+        return _problem(Problem(413, f"{error.text or 'too large'}. Send smaller pictures, or URLs."))
+    except Problem as problem:
+        return _problem(problem)
+    return web.json_response(body, status=status, headers=headers)
+
+
+def _problem(problem: Problem):
+    from aiohttp import web
+
+    text = json.dumps(problem.body())
+    return web.Response(status=problem.status, text=text, content_type=MEDIA_TYPE)
+
+
+async def _schema(server, request):
+    from .schema import read
+
+    return 200, read(), {"Content-Type": "application/schema+json"}
+
+
+async def _generate(server, request):
+    from . import orders
+
+    order = await orders.take(parse(await request.read()))
+    queued = [await orders.queue(request, order, seed) for seed in order.seeds()]
+    logging.info("[Genga] %s: %d jobs queued by a payload", order.built.workflow, len(queued))
+    first = queued[0]
+    told = {**first, "workflow": order.built.workflow, "notes": order.built.notes, "jobs": queued}
+    return 202, told, {"Location": first["url"]}
+
+
+async def _job(server, request):
+    from . import jobs
+
+    return 200, jobs.look(server, request.match_info["id"]), None
+
+
+_ROUTES = (
+    ("GET", "/genga/schema", _schema),
+    ("POST", "/genga/generate", _generate),
+    ("GET", "/genga/jobs/{id}", _job),
+)
