@@ -23,15 +23,20 @@ _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
 
 
 class Reserved(NamedTuple):
-    """A name that is held by an empty file until the real one takes its place."""
+    """A name that is held by an empty file (or folder) until the real one takes its place."""
 
     path: Path
     subfolder: str
     filename: str
 
+    def beside(self) -> Path:
+        """The JSON of the same name."""
+        return self.path.with_name(f"{self.filename if self.path.is_dir() else self.path.stem}.json")
+
 
 def reserve(prefix: str, extension: str, size: tuple[int, int] = (0, 0)) -> Reserved:
-    """Holds ``<prefix>_<YYYYMMDD>_<HHMMSS>.<extension>`` in the output folder; ``_2``, ``_3`` where taken.
+    """Holds ``<prefix>_<YYYYMMDD>_<HHMMSS>.<extension>`` in the output folder; ``_2``, ``_3`` where taken. Without an
+    extension a folder of that name holds it.
 
     ``size`` is (width, height), for the host's %width% and %height%. Raises InputError for a prefix that
     leads out of the output folder or cannot be written. Clears, on the way, what killed runs left of theirs.
@@ -95,7 +100,7 @@ def check_inside(output: Path, prefix: str) -> None:
 def claim(
     folder: Path, stem: str, extension: str, now: datetime, before: Callable[[Path], None] = lambda path: None
 ) -> Path:
-    """Makes an empty file under the first free name: none of that stem exists, with whatever ending.
+    """Makes an empty file (without an extension: a folder) under the first free name: none of that stem exists.
 
     Created exclusively, so of two processes only one gets a name. ``before(path)`` is called just before.
     """
@@ -104,12 +109,12 @@ def claim(
     while True:
         name = stamped if number == 1 else f"{stamped}_{number}"
         number += 1
-        if any(other.stem == name for other in folder.iterdir()):
+        if any(name in (other.stem, other.name) for other in folder.iterdir()):
             continue
-        path = folder / f"{name}.{extension}"
+        path = folder / (f"{name}.{extension}" if extension else name)
         before(path)
         try:
-            path.open("xb").close()
+            path.open("xb").close() if extension else path.mkdir()
         except FileExistsError:
             continue
         return path

@@ -12,7 +12,7 @@ import torch
 from comfy_api.latest import Input, InputImpl
 
 from ..errors import InputError
-from . import metadata, naming, record
+from . import metadata, naming
 from .save import Origin, Saved
 from .segments import join, read_tail
 from .source import read_frames
@@ -48,15 +48,14 @@ def save_pieces(
     Returns what was written, and what a person should know of it. ``step(frames)`` is called on the way; raised from
     it, an exception stops the work and leaves no file.
     """
-    facts = record.facts_for(origin.prompt, origin.node_id)
+    story = metadata.story(origin)
     with_metadata = metadata.enabled()
     file = naming.reserve(prefix, "mp4", pieces.size)
-    about = metadata.about(facts, origin.prompt, file=file.filename, **_describe(pieces))
+    about = metadata.about(story, file=file.filename, **_describe(pieces))
     tags = metadata.tags(origin.prompt, origin.extra_pnginfo, about) if with_metadata else {}
     joined = join(pieces.segments, file.path, pieces.fps, pieces.audio, tags, step)
     if with_metadata:
-        content = metadata.sidecar(origin.prompt, origin.extra_pnginfo, about)
-        metadata.write_sidecar(file.path.with_suffix(".json"), content)
+        metadata.settle(file.beside(), story, about)
     notes = ("The stored windows were encoded in different ways; the file was encoded anew.",) if joined.encoded else ()
     return Saved(file, joined.size, None, joined.frames, float(joined.frames / pieces.fps)), notes
 
@@ -64,6 +63,7 @@ def save_pieces(
 def _describe(pieces: Pieces) -> dict:
     audio = pieces.audio
     return {
+        "format": "mp4",
         "codec": "h264",
         "crf": pieces.crf,
         "frames": pieces.count,

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 
 import av
 import torch
 from comfy_api.latest import Input, InputImpl
 
 from ..errors import InputError
-from . import metadata, naming, record
+from . import metadata, naming
+from .formats import FORMATS, MP4, Format
+from .gif import GifWriter, palette_of
+from .metadata import Origin as Origin
+from .sequence import SequenceWriter
 from .source import read_audio, read_frames
-from .video import VideoWriter, check_fps, check_shape, chunks
+from .stills import PARAMETERS
+from .video import FrameWriter, VideoWriter, check_fps, check_shape, chunks
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What is to be saved. ``frames``: batches [n,H,W,3]; ``size``: (width, height); ``count``: of frames."""
+    """What is to be saved. ``frames``: batches [n,H,W,3], to be read as often as needed; ``size``: (width, height);
+    ``count``: of frames."""
 
     frames: Iterable[torch.Tensor]
     size: tuple[int, int]
@@ -28,13 +33,14 @@ class Clip:
     audio: dict | None
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where it came from, as the host tells an output node."""
+class FileFrames:
+    """The frames of a file in batches, read anew at each pass."""
 
-    prompt: dict | None = None
-    extra_pnginfo: dict | None = None
-    node_id: str | None = None
+    def __init__(self, path: str):
+        self.path = path
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return read_frames(self.path)
 
 
 @dataclass(frozen=True)
@@ -74,51 +80,73 @@ def clip_of_video(video, audio: dict | None) -> Clip:
 
 def _clip_of_file(video, audio: dict | None) -> Clip:
     path = video.get_stream_source()
-    frames = read_frames(path)
-    first = next(frames, None)
+    frames = FileFrames(path)
+    first = next(iter(frames), None)
     if first is None:
         raise InputError("video", f"{path} holds no frame", "Give a video that can be played.")
     size, count = (first.shape[2], first.shape[1]), video.get_frame_count()
     sound = read_audio(path) if audio is None else audio
-    return Clip(chain([first], frames), size, check_fps(video.get_frame_rate()), count, sound)
+    return Clip(frames, size, check_fps(video.get_frame_rate()), count, sound)
 
 
-def save(clip: Clip, prefix: str, crf: int, origin: Origin, step: Callable[[int], None]) -> Saved:
-    """Writes ``clip`` as MP4 under ``prefix`` in the output folder, with ``step(frames written)`` on the way.
+def save(clip: Clip, prefix: str, crf: int, origin: Origin, step: Callable[[int], None], form: Format = MP4) -> Saved:
+    """Writes ``clip`` in ``form`` under ``prefix`` in the output folder, with ``step(frames written)`` on the way.
 
     Raised from ``step``, an exception stops the work and leaves no file.
     """
-    facts = record.facts_for(origin.prompt, origin.node_id)
-    even = tuple(side + side % 2 for side in clip.size)
-    with_metadata = metadata.enabled()
-    file = naming.reserve(prefix, "mp4", even)
+    story = metadata.story(origin)
+    form.check_rate(clip.fps)
+    size = tuple(side + side % 2 for side in clip.size) if form.even else clip.size
+    codec, with_metadata = form.encoder(), metadata.enabled()
+    palette = palette_of(_watched(clip.frames, step)) if form is FORMATS["gif"] else None
+    file = naming.reserve(prefix, form.extension, size)
 
     def about(frames: int) -> dict:
         return metadata.about(
-            facts,
-            origin.prompt,
+            story,
             file=file.filename,
-            codec="h264",
-            crf=crf,
+            format=form.name,
+            codec=codec if codec != "libx264" else "h264",
+            crf=form.rate_factor(crf),
             frames=frames,
             fps=float(clip.fps),
-            width=even[0],
-            height=even[1],
+            width=size[0],
+            height=size[1],
             duration=float(frames / clip.fps),
-            padded_from=list(clip.size) if even != clip.size else None,
-            audio=_describe(clip.audio),
+            padded_from=list(clip.size) if size != clip.size else None,
+            audio=_describe(clip.audio) if form.sound else None,
         )
 
-    tags = metadata.tags(origin.prompt, origin.extra_pnginfo, about(clip.count)) if with_metadata else {}
-    with VideoWriter(file.path, clip.fps, crf=crf, audio=clip.audio, metadata=tags, claimed=True) as writer:
+    tags = {}
+    if with_metadata:
+        told = about(clip.count)
+        tags = metadata.tags(origin.prompt, origin.extra_pnginfo, told)
+        if not form.extension:
+            tags[PARAMETERS] = metadata.common(story, told, size)
+    with _writer(file, clip, crf, form, tags, palette) as writer:
         for batch in clip.frames:
             for piece in chunks(batch):
                 writer.write(piece)
                 step(writer.frames)
     if with_metadata:
-        content = metadata.sidecar(origin.prompt, origin.extra_pnginfo, about(writer.frames))
-        metadata.write_sidecar(file.path.with_suffix(".json"), content)
+        metadata.settle(file.beside(), story, about(writer.frames))
     return Saved(file, writer.size, writer.padded, writer.frames, float(writer.duration))
+
+
+def _writer(file, clip: Clip, crf: int, form: Format, tags: dict[str, str], palette) -> FrameWriter:
+    if palette is not None:
+        comment = "{" + ", ".join(f"{metadata.dump(name)}: {text}" for name, text in tags.items()) + "}"
+        return GifWriter(file.path, clip.fps, palette, comment=comment if tags else "", claimed=True)
+    if form is FORMATS["png-sequence"]:
+        return SequenceWriter(file.path, clip.fps, texts=tags, claimed=True)
+    return VideoWriter(file.path, clip.fps, crf=crf, audio=clip.audio, metadata=tags, claimed=True, form=form)
+
+
+def _watched(batches: Iterable[torch.Tensor], step: Callable[[int], None]) -> Iterator[torch.Tensor]:
+    """The batches of a pass that writes nothing yet; it can be stopped all the same."""
+    for batch in batches:
+        step(0)
+        yield batch
 
 
 def _whole_file(video) -> bool:

@@ -14,9 +14,10 @@ import av
 import torch
 
 from ..errors import InputError
+from .formats import mp4_options
 from .soundtrack import Soundtrack, check_audio
 from .source import picture, read_frames
-from .video import VideoWriter, check_fps, mp4_options
+from .video import VideoWriter, check_fps
 
 SegmentWriter = VideoWriter  # a segment is a whole video of its own, without sound and tags
 _CRF_AGAIN = 12  # for pieces that must be encoded once more: near to lossless

@@ -12,7 +12,10 @@ from ..errors import InputError
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 # What AAC can carry (ISO/IEC 14496-3, table 1.18). Anything else is resampled to 48 kHz.
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+_OPUS_RATES = (48000, 24000, 16000, 12000, 8000)  # RFC 6716, section 2.1.3
 _BITS_PER_SECOND = 96_000
+_RATES = {"aac": _AAC_RATES, "libopus": _OPUS_RATES, "flac": range(1, 655351)}
+_SAMPLES = {"aac": "fltp", "libopus": "flt", "flac": "s32"}  # s32: FLAC keeps the upper 24 bits
 
 
 def check_audio(audio: dict) -> tuple[torch.Tensor, int]:
@@ -39,17 +42,20 @@ def check_audio(audio: dict) -> tuple[torch.Tensor, int]:
 
 
 class Soundtrack:
-    """An AAC stream that follows the video: never past its end, and done where the sound is done."""
+    """A stream of sound that follows the video: never past its end, and done where the sound is done."""
 
-    def __init__(self, container: av.container.OutputContainer, samples: torch.Tensor, rate: int):
+    def __init__(self, container: av.container.OutputContainer, samples: torch.Tensor, rate: int, encoder: str = "aac"):
         self.container, self.samples, self.rate = container, samples, rate
         self.layout = _LAYOUTS[samples.shape[0]]
-        target = rate if rate in _AAC_RATES else 48000
-        self.stream = container.add_stream("aac", rate=target, layout=self.layout)
-        self.stream.bit_rate = samples.shape[0] * min(_BITS_PER_SECOND, 4 * target)
+        target = rate if rate in _RATES[encoder] else 48000
+        self.stream = container.add_stream(encoder, rate=target, layout=self.layout)
+        if encoder == "flac":
+            self.stream.codec_context.format = _SAMPLES[encoder]
+        else:
+            self.stream.bit_rate = samples.shape[0] * min(_BITS_PER_SECOND, 4 * target)
         self.resampler = None
-        if target != rate:
-            self.resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=target)
+        if target != rate or encoder != "aac":
+            self.resampler = av.AudioResampler(format=_SAMPLES[encoder], layout=self.layout, rate=target)
         self.written = 0
 
     def write_until(self, seconds: Fraction) -> None:

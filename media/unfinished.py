@@ -1,4 +1,5 @@
-"""Videos whose writing was killed leave an empty file that holds the name, and parts: whoever saves next clears them.
+"""What was killed while it was written leaves an empty file (or folder) that holds the name, and parts: whoever saves
+next clears them.
 
 A note in the pack's own folder says who holds which name. It is written before the name is taken, and dropped when
 the video is there, so a kill at any moment leaves nothing that is not cleared. Only what a note names is touched: an
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -66,7 +68,7 @@ def _read(place: Path) -> Path | None:
 def _held(path: Path) -> bool:
     """Whether a name is taken and its video not there yet."""
     with contextlib.suppress(OSError):
-        return path.stat().st_size == 0
+        return not any(path.iterdir()) if path.is_dir() else path.stat().st_size == 0
     return False
 
 
@@ -79,4 +81,4 @@ def _tidy(path: Path) -> None:
 
 def _unlink(path: Path) -> None:
     with contextlib.suppress(OSError):
-        path.unlink()
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

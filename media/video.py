@@ -13,8 +13,9 @@ import av
 import torch
 
 from ..errors import InputError
+from .formats import MP4, Format, check_crf
 from .soundtrack import Soundtrack, check_audio
-from .yuv import pad_to_even, rgb_to_yuv420
+from .yuv import pad_to_even, rgb_to_bytes, rgb_to_yuv420
 
 # Frames converted at once: enough to keep the encoder busy, few enough to keep memory flat.
 CHUNK = 8
@@ -22,13 +23,7 @@ MAX_FPS = 1000
 MAX_SIDE = 16384  # libx264's limit
 _LARGEST_DENOMINATOR = 1001  # NTSC rates are n * 1000 / 1001
 _BT709, _LIMITED = 1, 1  # AVCOL_SPC_BT709 = AVCOL_PRI_BT709 = AVCOL_TRC_BT709, AVCOL_RANGE_MPEG
-# use_metadata_tags keeps keys such as "workflow"; faststart puts them at the head, where ComfyUI's page reads
-# them: it looks at the first 64 MiB of a dropped file and no further.
-_MOVFLAGS = "use_metadata_tags+faststart"
-# The same frames must give the same file: a window made again has to equal the one that was lost. Left alone, x264
-# takes approximations that differ by processor, and where it finds AVX-512 its look-ahead (mbtree) differs from run
-# to run, in small pictures above all. This switch costs no time that could be measured.
-_X264 = {"preset": "medium", "x264-params": "cpu-independent=1"}
+_FULL, _RGB, _SRGB = 2, 0, 13  # AVCOL_RANGE_JPEG, AVCOL_SPC_RGB, AVCOL_TRC_IEC61966_2_1
 
 
 def check_fps(fps: float | Fraction) -> Fraction:
@@ -39,17 +34,6 @@ def check_fps(fps: float | Fraction) -> Fraction:
             "fps", f"{fps} is not a frame rate", f"Give more than 0 and at most {MAX_FPS} frames per second."
         )
     return rate
-
-
-def check_crf(crf: int) -> int:
-    """The constant rate factor of x264: 0 is lossless, 51 the worst."""
-    if crf != int(crf) or not 0 <= crf <= 51:
-        raise InputError(
-            "crf",
-            f"{crf} is not a rate factor of x264",
-            "Give a whole number from 0 to 51; 16 is the default.",
-        )
-    return int(crf)
 
 
 def chunks(frames: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -74,7 +58,7 @@ def check_shape(frames: torch.Tensor) -> None:
     if shape[3] == 4:
         raise InputError(
             "images",
-            "has an alpha channel, which MP4 cannot keep",
+            "has an alpha channel, which a video does not keep",
             "Put 'Split Image with Alpha' before it and wire its image.",
         )
     if shape[3] != 3:
@@ -91,7 +75,7 @@ def check_shape(frames: torch.Tensor) -> None:
         raise InputError(
             "images",
             f"has pictures of {shape[2]}x{shape[1]}",
-            f"H.264 ends at {MAX_SIDE} per side; scale them down.",
+            f"Videos end at {MAX_SIDE} per side; scale them down.",
         )
 
 
@@ -118,27 +102,97 @@ def check_range(frames: torch.Tensor, first: int = 0) -> None:
         )
 
 
-def mp4_options(fps: Fraction) -> dict[str, str]:
-    """Tags at the head, and a clock in which every frame's time is exact; the default, 1 ms, cuts the end."""
-    ticks = fps.numerator * math.ceil(1000 / fps.numerator)
-    return {"movflags": _MOVFLAGS, "movie_timescale": str(ticks)}
+class FrameWriter:
+    """What every writer of frames does: checks them, holds them to one size, and leaves a whole file or none.
+
+    The file is made as ``<stem>.part<suffix>`` beside ``path`` and takes its name when all is written; after
+    an error (or an interruption) neither is left. An existing file is never overwritten: FileExistsError, unless
+    ``claimed`` says that ``path`` is an empty file made to hold the name (naming.reserve).
+    """
+
+    def __init__(self, path: Path, fps: float | Fraction, form: Format, *, claimed: bool = False):
+        self.path = Path(path)
+        self.part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
+        self.fps = check_fps(fps)
+        self.form = form
+        self.claimed = claimed
+        self.frames = 0
+        self.size: tuple[int, int] | None = None
+        self.padded: tuple[int, int] | None = None
+        self._given: tuple[int, int] | None = None
+        form.check_rate(self.fps)
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds written so far."""
+        return self.frames / self.fps
+
+    def __enter__(self):
+        if not self.claimed:
+            self._claim()
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            if self._given is None:
+                raise InputError("images", "not one frame was given", "Give at least one frame.")
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, frames: torch.Tensor) -> None:
+        """Appends frames [N,H,W,3] or one [H,W,3], 0..1, of any float dtype, on any device."""
+        for piece in chunks(frames[None] if frames.ndim == 3 else frames):
+            self._accept(piece)
+            self._add(pad_to_even(piece) if self.padded else piece)
+
+    def _accept(self, frames: torch.Tensor) -> None:
+        """Opens the file with the first frames; later ones must be of the same size."""
+        given = (frames.shape[2], frames.shape[1])
+        if self._given is None:
+            self._given = given
+            self.size = tuple(side + side % 2 for side in given) if self.form.even else given
+            self.padded = given if self.size != given else None
+            self._open()
+        elif given != self._given:
+            sizes = f"{given[0]}x{given[1]}, those before it {self._given[0]}x{self._given[1]}"
+            remedy = "All frames of a video have one size: scale them first."
+            raise InputError("images", f"frame {self.frames} is {sizes}", remedy)
+
+    def _claim(self) -> None:
+        self.path.open("xb").close()
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def _add(self, frames: torch.Tensor) -> None:
+        """Writes checked frames of the writer's size and counts them."""
+        raise NotImplementedError
+
+    def _finish(self) -> None:
+        raise NotImplementedError
+
+    def _discard(self) -> None:
+        """Leaves nothing behind; the error that led here is the one to be seen."""
+        for path in (self.part, self.path):
+            path.unlink(missing_ok=True)
 
 
-class VideoWriter:
-    """Streams RGB frames into an MP4: H.264, yuv420p, BT.709 limited range, constant rate, sound as AAC.
+class VideoWriter(FrameWriter):
+    """Streams RGB frames into a video of constant rate, with sound: H.264 in MP4, or what ``form`` says.
 
     ::
 
         with VideoWriter(path, fps=16, crf=16, audio=audio, metadata={"workflow": text}) as writer:
             writer.write(frames)  # [N,H,W,3] or [H,W,3], as often as needed
 
-    The file is made as ``<stem>.part<suffix>`` beside ``path`` and takes its name when all is written; after
-    an error (or an interruption) neither is left. An existing file is never overwritten: FileExistsError, unless
-    ``claimed`` says that ``path`` is an empty file made to hold the name (naming.reserve).
-
-    Odd sizes are padded to even ones by repeating the last row or column; ``padded`` is then the size
-    given, (width, height), and ``size`` the size written. Sound is cut where the video ends; shorter sound just ends
-    and the rest of the video is silent.
+    Colours are BT.709, limited range, yuv420p; lossless formats keep RGB of 8 bits. Where 4:2:0 needs even sizes, odd
+    ones are padded by repeating the last row or column; ``padded`` is then the size given, (width, height), and
+    ``size`` the size written. Sound is cut where the video ends; shorter sound just ends and the rest is silent.
     """
 
     def __init__(
@@ -150,85 +204,49 @@ class VideoWriter:
         audio: dict | None = None,
         metadata: dict[str, str] | None = None,
         claimed: bool = False,
+        form: Format = MP4,
     ):
-        self.path = Path(path)
-        self.part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
-        self.fps = check_fps(fps)
+        super().__init__(path, fps, form, claimed=claimed)
         self.crf = check_crf(crf)
         self.audio = None if audio is None else check_audio(audio)
         self.metadata = dict(metadata or {})
-        self.claimed = claimed
-        self.frames = 0
-        self.size: tuple[int, int] | None = None
-        self.padded: tuple[int, int] | None = None
-        self._given: tuple[int, int] | None = None
         self._container = self._video = self._sound = None
 
-    @property
-    def duration(self) -> Fraction:
-        """Seconds written so far."""
-        return self.frames / self.fps
-
-    def __enter__(self) -> VideoWriter:
-        if not self.claimed:
-            self.path.open("xb").close()
-        return self
-
-    def __exit__(self, kind, error, trace) -> None:
-        if kind is not None:
-            self._discard()
-            return
-        try:
-            self._finish()
-        except BaseException:
-            self._discard()
-            raise
-
-    def write(self, frames: torch.Tensor) -> None:
-        """Appends frames [N,H,W,3] or one [H,W,3], 0..1, of any float dtype, on any device."""
-        for piece in chunks(frames[None] if frames.ndim == 3 else frames):
-            self._accept(piece)
-            for planes in rgb_to_yuv420(pad_to_even(piece)).cpu().numpy():
-                self._encode(planes)
-            if self._sound is not None:
-                self._sound.write_until(self.duration)
-
-    def _accept(self, frames: torch.Tensor) -> None:
-        """Opens the file with the first frames; later ones must be of the same size."""
-        given = (frames.shape[2], frames.shape[1])
-        if self._given is None:
-            self._given = given
-            self.size = tuple(side + side % 2 for side in given)
-            self.padded = given if self.size != given else None
-            self._open()
-        elif given != self._given:
-            sizes = f"{given[0]}x{given[1]}, those before it {self._given[0]}x{self._given[1]}"
-            remedy = "All frames of a video have one size: scale them first."
-            raise InputError("images", f"frame {self.frames} is {sizes}", remedy)
-
     def _open(self) -> None:
-        self._container = av.open(str(self.part), mode="w", format="mp4", options=mp4_options(self.fps))
+        encoder, form = self.form.encoder(), self.form
+        self._container = av.open(str(self.part), mode="w", format=form.muxer, options=form.container_options(self.fps))
         self._container.metadata.update(self.metadata)
-        stream = self._container.add_stream("libx264", rate=self.fps, options={"crf": str(self.crf), **_X264})
+        stream = self._container.add_stream(encoder, rate=self.fps, options=form.options(encoder, self.crf))
         stream.width, stream.height = self.size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = "yuv420p" if form.even else "bgr0"  # FFV1's word for RGB of 8 bits
         context = stream.codec_context
-        context.color_range = _LIMITED
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_primaries = _BT709
+        if form.even:
+            context.color_range, context.colorspace, context.color_trc = _LIMITED, _BT709, _BT709
+        else:
+            context.color_range, context.colorspace, context.color_trc = _FULL, _RGB, _SRGB
         self._video = stream
-        if self.audio is not None:
-            self._sound = Soundtrack(self._container, *self.audio)
+        if self.audio is not None and form.sound is not None:
+            self._sound = Soundtrack(self._container, *self.audio, encoder=form.sound)
 
-    def _encode(self, planes) -> None:
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        frame.colorspace, frame.color_range = _BT709, _LIMITED
+    def _add(self, frames: torch.Tensor) -> None:
+        pixels = rgb_to_yuv420(frames) if self.form.even else rgb_to_bytes(frames)
+        for picture in pixels.cpu().numpy():
+            self._encode(picture)
+        if self._sound is not None:
+            self._sound.write_until(self.duration)
+
+    def _encode(self, picture) -> None:
+        if self.form.even:
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+            frame.colorspace, frame.color_range = _BT709, _LIMITED
+        else:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = self.frames, 1 / self.fps
         self._container.mux(self._video.encode(frame))
         self.frames += 1
 
     def _finish(self) -> None:
-        if self._container is None:
-            raise InputError("images", "not one frame was given", "Give at least one frame.")
         self._container.mux(self._video.encode(None))
         if self._sound is not None:
             self._sound.finish()
@@ -236,9 +254,7 @@ class VideoWriter:
         os.replace(self.part, self.path)
 
     def _discard(self) -> None:
-        """Leaves nothing behind; the error that led here is the one to be seen."""
         with contextlib.suppress(av.FFmpegError, OSError):
             if self._container is not None:
                 self._container.close()
-        for path in (self.part, self.path):
-            path.unlink(missing_ok=True)
+        super()._discard()

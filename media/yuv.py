@@ -1,4 +1,4 @@
-"""RGB frames to the planes a video encoder takes: BT.709, limited range, 4:2:0. Torch only.
+"""RGB frames to what an encoder takes: planes of BT.709, limited range, 4:2:0, or RGB of 8 bits. Torch only.
 
 The host leaves this to swscale's default (BT.601) and writes no tag; players then take HD video for BT.709
 and reds and greens shift. Here the matrix is BT.709 and the writer says so in the stream.
@@ -36,6 +36,11 @@ def rgb_to_yuv420(frames: torch.Tensor) -> torch.Tensor:
     chroma = 128.5 + 224 * _halve(chroma)
     planes = torch.cat((luma.flatten(1), chroma.flatten(1)), dim=1)
     return planes.to(torch.uint8).view(count, height * 3 // 2, width)
+
+
+def rgb_to_bytes(frames: torch.Tensor) -> torch.Tensor:
+    """Frames in 0..1, any shape, float dtype and device -> uint8 of the same shape, rounded to the nearest level."""
+    return (frames.float().clamp(0, 1) * 255 + 0.5).to(torch.uint8)
 
 
 def _halve(plane: torch.Tensor) -> torch.Tensor:

@@ -195,7 +195,7 @@ def test_the_host_asks_before_it_runs(node, host):
         both, errors, _ = validate({"images": ["1", 0], "video": ["2", 0]})
         none, _, _ = validate({})
         out, messages, _ = validate({"images": ["1", 0], "filename_prefix": "../a"})
-        rate, _, _ = validate({"images": ["1", 0], "crf": 99})
+        rate, _, _ = validate({"images": ["1", 0], "crf": 101})
     finally:
         for name in known:
             del nodes.NODE_CLASS_MAPPINGS[name]
@@ -214,7 +214,7 @@ def test_the_host_asks_before_it_runs(node, host):
         ({"images": torch.full((20, 16, 16, 3), float("nan"))}, "images: frame 0 holds NaN"),
         ({"images": frames(2), "fps": 0}, "fps: 0 is not a frame rate"),
         ({"images": frames(2), "fps": float("nan")}, "fps: nan is not a frame rate"),
-        ({"images": frames(2), "crf": 60}, "crf: 60 is not"),
+        ({"images": frames(2), "crf": 101}, "crf: 101 is not"),
         ({"images": frames(2), "format": "mov"}, "format: 'mov' is not known"),
         ({"images": frames(2), "audio": {"waveform": torch.zeros(1, 9)}}, "audio: is not an AUDIO"),
         ({"images": frames(2), "audio": {"waveform": torch.zeros(2, 1, 9), "sample_rate": 9}}, "audio: holds a batch"),
