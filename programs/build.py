@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..conditioning import latent_time
 from . import files, graphs
 from .families import FAMILIES, PICTURES
-from .graphs import Graph
+from .graphs import Definition, Graph
 from .payload import Payload, ignored
 from .problems import Fault, Problem, pointer, refused
 from .settings import Settings
@@ -57,13 +57,15 @@ class Built(NamedTuple):
         return json.loads(json.dumps(self.graph.nodes))
 
 
-def build(payload: Payload, pictures: Mapping[str, str], settings: Settings) -> Built:
+def build(
+    payload: Payload, pictures: Mapping[str, str], settings: Settings, describe: Definition = graphs.definition
+) -> Built:
     """``pictures``: JSON pointer of a field -> name of the stored picture below the output folder."""
     name = FAMILIES[payload.model].workflows[payload.mode]
     workflow = graphs.shipped(name)
     if workflow is None:
         raise refused([Fault("/mode", f"mode: this release has no workflow {name!r} yet. Choose another mode.")])
-    graph = Graph.of_workflow(workflow)
+    graph = Graph.of_workflow(workflow, describe)
     notes = [f"{field}: {payload.model} {payload.mode} has no use for it." for field in ignored(payload)]
     _place_pictures(graph, payload, pictures)
     for text in ("prompt", "negative_prompt"):
@@ -116,12 +118,14 @@ def _only_picture(graph: Graph) -> tuple[str, str]:
 
 
 def _place_keyframes(graph: Graph, payload: Payload, pictures: Mapping[str, str]) -> None:
-    """The entries as the timeline of Arbitrary Keyframes, in place of the workflow's own chain."""
+    """The entries as the timeline of Arbitrary Keyframes; without a size, the video has the first one's shape."""
     ((direction, _),) = graph.having("timeline")
-    first = graph.first_above("width", "image")  # where the size comes from a picture
-    if first:
-        graph.set(first, f"{pictures['/arbitrary_frames/0/image']} [output]", "/arbitrary_frames/0/image")
-    graph.nodes[direction]["inputs"].pop("keyframes", None)
+    if not payload.says("width"):
+        loader = graph.insert("LoadImage", {}, {})
+        first = "/arbitrary_frames/0/image"
+        graph.set((loader, "image"), f"{pictures[first]} [output]", first)
+        size = graph.insert("GengaSizeFromImage", {"image": [loader, 0], "budget": "480p (832x480)"}, {})
+        graph.nodes[direction]["inputs"] |= {"width": [size, 0], "height": [size, 1]}
     keys = [_key(entry, number, payload, pictures) for number, entry in enumerate(payload.arbitrary_frames)]
     graph.set((direction, "timeline"), json.dumps({"version": 1, "keyframes": keys}), "/arbitrary_frames")
 

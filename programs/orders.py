@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 from dataclasses import dataclass
 
 from ..errors import InputError
-from . import jobs, payload, pictures, settings
+from . import graphs, jobs, payload, pictures, settings
 from .build import Built, build, host_refused
 from .payload import LARGEST_SEED, Payload
 from .problems import of_input, pointer, refused
@@ -31,9 +32,10 @@ async def take(body: dict) -> Order:
     chosen = settings.read()
     checked = payload.check(body)
     given = _given(checked)
-    build(checked, dict.fromkeys(given, "genga/none"), chosen)  # for its faults: before a picture is fetched
+    describe = functools.cache(graphs.definition)
+    build(checked, dict.fromkeys(given, "genga/none"), chosen, describe)  # for its faults: before a picture is fetched
     stored = await _store(given, chosen)
-    return Order(checked, build(checked, stored, chosen))
+    return Order(checked, build(checked, stored, chosen, describe))
 
 
 async def queue(request, order: Order, seed: int, prefix: str | None = None) -> dict:

@@ -42,7 +42,7 @@ def _problem(problem: Problem):
 async def _schema(server, request):
     from .schema import read
 
-    return 200, read(), {"Content-Type": "application/schema+json"}
+    return 200, read(), None
 
 
 async def _generate(server, request):
