@@ -22,7 +22,8 @@ TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 # requests: 0.3.75 imports it, and newer releases of transformers no longer bring it
 HOST_EXTRAS = ["requests"]
 # color-matcher: what Color Match is compared with; tests skip that without it
-TEST_TOOLS = ["pytest>=8", "pytest-xdist>=3.7", "hypothesis", "ruff", "color-matcher==0.6.0"]
+# distributed: Dask, which spreads a batch over several hosts; the pack itself never installs it
+TEST_TOOLS = ["pytest>=8", "pytest-xdist>=3.7", "hypothesis", "ruff", "color-matcher==0.6.0", "distributed"]
 REGISTRY_TOOLS = ["comfy-cli>=1.23", "ruff"]
 
 
