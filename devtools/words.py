@@ -1,8 +1,9 @@
-"""Writes the words of the nodes into locales/: ``python devtools/words.py``, in the environment of a host.
+"""Writes the words of nodes and page into locales/: ``python devtools/words.py``, in the environment of a host.
 
-English is read off the schemas, so it never drifts from what the nodes say. Other languages are kept as they are, but
-for a text whose English has changed, which goes (git shows what it was); a text that another node has already is taken
-from there. What is missing then is listed, to be written by a person: tests/gates/test_locales.py fails without it.
+English is read off the schemas and off web/js/english.js, so it never drifts from what they say. Other languages are
+kept as they are, but for a text whose English has changed, which goes (git shows what it was); a text that another node
+has already is taken from there. What is missing then is listed, to be written by a person:
+tests/gates/test_locales.py fails without it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "locales"
+PAGE = ROOT / "web" / "js" / "english.js"
 ENGLISH, OTHERS = "en", ("ja", "zh", "zh-TW", "ru")
 # The host has words for these categories, and they are everybody's: ours would change the menus of other packs.
 HOST_CATEGORIES = ("loaders", "conditioning", "sampling", "color", "audio", "image", "video")
@@ -55,9 +57,16 @@ def of_menus(schemas: list) -> dict:
     return {"nodeCategories": {part: part for part in dict.fromkeys(parts) if part not in HOST_CATEGORIES}}
 
 
+def of_page(script: Path = PAGE) -> dict:
+    """The sentences of the page's own parts; the script is JSON from the first brace to the last."""
+    text = script.read_text(encoding="utf-8")
+    start = text.index("{", text.index("export const"))
+    return {"genga": json.loads(text[start : text.rindex("}") + 1])}
+
+
 def english(schemas: list) -> dict[str, dict]:
     """Every file of a language, in English."""
-    return {"main.json": of_menus(schemas), "nodeDefs.json": of_nodes(schemas)}
+    return {"main.json": of_menus(schemas) | of_page(), "nodeDefs.json": of_nodes(schemas)}
 
 
 def flat(tree: dict, above: tuple[str, ...] = ()) -> Texts:
@@ -100,16 +109,10 @@ def _write(language: str, name: str, tree: dict) -> None:
     file.write_text(json.dumps(tree, ensure_ascii=False, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
-def kept(name: str, folder: Path = FOLDER) -> dict:
-    """What a person wrote into the English file: words of the page's own scripts, which no schema knows."""
-    return {} if name == "nodeDefs.json" else read(ENGLISH, name, folder)
-
-
 def update(schemas: list) -> list[str]:
     """Brings every language up to the schemas; returns the keys that a person has to write."""
     missing = []
     for name, tree in english(schemas).items():
-        tree = kept(name) | tree
         before, now = flat(read(ENGLISH, name)), flat(tree)
         for language in OTHERS:
             held = carried(before, now, flat(read(language, name)))

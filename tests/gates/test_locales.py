@@ -1,4 +1,4 @@
-"""The nodes' words in every language: complete, translated, and with what must not be translated left in place."""
+"""The words of nodes and page in every language: complete, translated, and with what must not be translated left in place."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ SIMPLIFIED, TRADITIONAL = (
     "这为们个帧时间图层对应从样会设见说长视频关键块与输张",
     "這為們個幀時間圖層對應從樣會設見說長視頻關鍵塊與輸張",
 )
+VALUE = re.compile(r"\{\w+\}")
 COMPILED = re.compile(r"[{}@|]")  # the page compiles texts as messages, where these mean something
 
 
@@ -34,7 +35,7 @@ def schemas(host):
 
 @pytest.fixture(scope="module")
 def english(schemas):
-    trees = {name: words.kept(name, FOLDER) | tree for name, tree in words.english(schemas).items()}
+    trees = words.english(schemas)
     return {(name, *path): text for name, tree in trees.items() for path, text in words.flat(tree).items()}
 
 
@@ -72,6 +73,15 @@ def test_nothing_is_left_in_english(translated, english):
     assert not foreign, named(foreign)
     runs = [f"{'.'.join(path)}: {found[0]}" for path, text in texts.items() if (found := ENGLISH_RUN.search(text))]
     assert not runs, "\n".join(runs)
+
+
+def test_values_stand_in_the_sentences_of_the_page(translated, english):
+    """{name} stands for a value: a translation has the same ones, or the page would show none, or a bare name."""
+    _, texts = translated
+    places = {path: sorted(VALUE.findall(text)) for path, text in english.items() if path[1] == "genga"}
+    assert any(places.values())
+    lost = [path for path, values in places.items() if sorted(VALUE.findall(texts.get(path, ""))) != values]
+    assert not lost, named(lost)
 
 
 def speaks(code: str, text: str) -> bool:

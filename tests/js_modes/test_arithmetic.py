@@ -84,10 +84,16 @@ def test_a_section_spans_the_windows_that_keep_to_it():
 
 
 def test_numbers_on_the_axis():
-    short, long, clocks = call("windows/ticks.js", ("ticks", 25, 25, 5), ("ticks", 9000, 25, 5), ("clock", 3723.4))
+    short, long, clocks, said = call(
+        "windows/ticks.js",
+        ("ticks", 25, 25, 5),
+        ("ticks", 9000, 25, 5),
+        ("clock", 3723.4),
+        ("clock", 2.5, "{seconds} 秒"),
+    )
     assert [mark["text"] for mark in short] == ["0", "5", "10", "15", "20"]
     assert [mark["text"] for mark in long] == ["0 s", "2:00", "4:00"]
-    assert clocks == "1:02:03"
+    assert (clocks, said) == ("1:02:03", "2.5 秒")
 
 
 def test_peaks_are_the_loudest_of_each_part():
@@ -101,12 +107,14 @@ def test_every_shipped_workflow_is_a_documented_mode():
     (families,) = call("modes/list.js", ("FAMILIES",))
     modes = [mode for family in families for mode in family["modes"]]
     assert sorted(mode["name"] for mode in modes) == shipped.NAMES
-    assert all(mode["about"].endswith(".") for mode in modes)
+    (english,) = call("english.js", ("ENGLISH",))
+    assert all(english["modes"][each["about"]].endswith(".") for each in (*families, *modes))
 
 
 def test_what_the_host_offers_is_what_is_listed():
-    (families,) = call("modes/list.js", ("offered", ["Phr00t I2V", "Mine"]))
+    (families,) = call("modes/list.js", ("offered", ["Phr00t I2V", "Mine"], "More"))
     assert [[mode["name"] for mode in family["modes"]] for family in families] == [["Phr00t I2V"], ["Mine"]]
+    assert [family["title"] for family in families] == ["Phr00t Rapid All-In-One", "More"]
 
 
 @pytest.mark.parametrize("name", shipped.NAMES)

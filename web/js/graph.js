@@ -5,10 +5,10 @@ const LONGEST_CHAIN = 1000; // a loop in the wires must not hang the page
 
 /**
  * The node wired to an input, reroutes passed over; null without one.
- * @param {any} node @param {string} name
+ * @param {Host.GraphNode} node @param {string} name
  */
 export function origin(node, name) {
-  const slot = node.inputs?.findIndex((/** @type {any} */ input) => input.name === name) ?? -1;
+  const slot = node.inputs?.findIndex((input) => input.name === name) ?? -1;
   let found = slot < 0 ? null : node.getInputNode(slot);
   for (let steps = 0; found?.type === "Reroute" && steps < LONGEST_CHAIN; steps++) found = found.getInputNode(0);
   return found;
@@ -16,8 +16,7 @@ export function origin(node, name) {
 
 /**
  * The nodes of a chain by `name`, nearest first: the one wired to this node's input, the one wired to that one's, ...
- * @param {any} node @param {string} name
- * @returns {any[]}
+ * @param {Host.GraphNode} node @param {string} name
  */
 export function chainOf(node, name) {
   const found = [];
@@ -27,12 +26,13 @@ export function chainOf(node, name) {
 
 /**
  * The value of a widget, or of the primitive wired in its place; undefined where only a run can tell.
- * @param {any} node @param {string} name
+ * @param {Host.GraphNode} node @param {string} name
+ * @returns {any}
  */
 export function valueOf(node, name) {
   const source = origin(node, name);
   const wanted = source ? "value" : name;
-  return (source ?? node).widgets?.find((/** @type {any} */ widget) => widget.name === wanted)?.value;
+  return (source ?? node).widgets?.find((widget) => widget.name === wanted)?.value;
 }
 
 /**

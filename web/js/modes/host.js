@@ -45,13 +45,13 @@ export async function modelFiles(directories) {
  */
 export async function open(name) {
   const data = await workflow(name);
-  const opened = /** @type {any} */ (app).extensionManager?.workflow;
-  const taken = (/** @type {string} */ each) => Boolean(opened?.getWorkflowByPath?.(`workflows/${each}.json`));
-  await /** @type {any} */ (app).loadGraphData(data, true, true, freeName(name, taken), { openSource: "template" });
+  const opened = app.extensionManager.workflow;
+  const taken = (/** @type {string} */ each) => Boolean(opened.getWorkflowByPath(`workflows/${each}.json`));
+  await app.loadGraphData(data, true, true, freeName(name, taken), { openSource: "template" });
 }
 
 /** @param {string} summary @param {unknown} error */
 export function complain(summary, error) {
   const detail = String(error instanceof Error ? error.message : error);
-  /** @type {any} */ (app).extensionManager?.toast?.add({ severity: "error", summary, detail, life: 8000 });
+  app.extensionManager.toast.add({ severity: "error", summary, detail, life: 8000 });
 }

@@ -1,67 +1,74 @@
-// The documented modes, in the order the panel shows them: the name of the shipped workflow and one line on what it is
+// The documented modes, in the order the panel shows them: the name of the shipped workflow and the sentence on what it is
 // for. tests/js_modes holds the list against workflows/. No imports: Node reads this file, too.
 
-/** @typedef {{name: string, about: string}} Mode */
+/** @typedef {keyof typeof import("../english.js").ENGLISH.modes} Sentence */
+/** @typedef {{name: string, about: Sentence | ""}} Mode */
+/** @typedef {{title: string, about: Sentence | "", modes: Mode[]}} Family */
 
-/** @type {{title: string, about: string, modes: Mode[]}[]} */
+/** @type {Family[]} */
 export const FAMILIES = [
   {
     title: "AniSora V3.2",
-    about: "Animation. 8 steps, CFG 1.",
+    about: "anisora",
     modes: [
-      { name: "AniSora T2V", about: "A prompt becomes a video." },
-      { name: "AniSora I2V", about: "A picture starts the video; a strength says how strictly." },
-      { name: "AniSora FFLF", about: "From a first picture to a last one." },
-      { name: "AniSora Keyframes", about: "Pictures at any moments; the model draws what lies between." },
-      { name: "AniSora Localized", about: "A picture that applies only inside a mask." },
+      { name: "AniSora T2V", about: "fromPrompt" },
+      { name: "AniSora I2V", about: "fromPictureStrictly" },
+      { name: "AniSora FFLF", about: "firstToLast" },
+      { name: "AniSora Keyframes", about: "keyframes" },
+      { name: "AniSora Localized", about: "localized" },
     ],
   },
   {
     title: "Phr00t Rapid All-In-One",
-    about: "One file, 4 steps, CFG 1.",
+    about: "rapid",
     modes: [
-      { name: "Phr00t T2V", about: "A prompt becomes a video." },
-      { name: "Phr00t I2V", about: "A picture starts the video." },
-      { name: "Phr00t FFLF", about: "From a first picture to a last one." },
+      { name: "Phr00t T2V", about: "fromPrompt" },
+      { name: "Phr00t I2V", about: "fromPicture" },
+      { name: "Phr00t FFLF", about: "firstToLast" },
     ],
   },
   {
     title: "Wan I2V",
-    about: "Any image to video model of Wan.",
-    modes: [{ name: "Standard I2V", about: "A picture starts the video; for quick tests." }],
+    about: "anyModel",
+    modes: [{ name: "Standard I2V", about: "fromPictureQuickly" }],
   },
   {
     title: "InfiniteTalk",
-    about: "Talking people, as long as the speech.",
+    about: "talking",
     modes: [
-      { name: "InfiniteTalk Single", about: "A portrait says what a sound file says." },
-      { name: "InfiniteTalk Two Speakers", about: "Two people in one picture, each with a voice." },
-      { name: "InfiniteTalk Sections", about: "Minutes, with another prompt from a moment on." },
+      { name: "InfiniteTalk Single", about: "portrait" },
+      { name: "InfiniteTalk Two Speakers", about: "twoSpeakers" },
+      { name: "InfiniteTalk Sections", about: "minutes" },
     ],
   },
   {
     title: "WanAnimate",
-    about: "A character follows a driving video.",
+    about: "driven",
     modes: [
-      { name: "WanAnimate Animate", about: "The character moves as the pose and the face do." },
-      { name: "WanAnimate Replace", about: "The character takes another's place in a scene." },
-      { name: "WanAnimate Long", about: "As long as the driving video." },
+      { name: "WanAnimate Animate", about: "character" },
+      { name: "WanAnimate Replace", about: "replaced" },
+      { name: "WanAnimate Long", about: "longDriven" },
     ],
   },
 ];
 
 /**
  * The families with what is really there: modes whose workflow is missing are left out, workflows the list does not
- * know come last.
+ * know come last, under a title of their own.
  * @param {string[]} names of the workflows the host offers for the pack
+ * @param {string} more that title
+ * @returns {Family[]}
  */
-export function offered(names) {
+export function offered(names, more) {
   const known = new Set(FAMILIES.flatMap(({ modes }) => modes.map(({ name }) => name)));
+  /** @type {Mode[]} */
   const others = names.filter((name) => !known.has(name)).sort().map((name) => ({ name, about: "" }));
   const families = FAMILIES.map((family) => ({
     ...family, modes: family.modes.filter(({ name }) => names.includes(name)),
   }));
-  return [...families, { title: "More", about: "", modes: others }].filter(({ modes }) => modes.length);
+  /** @type {Family} */
+  const rest = { title: more, about: "", modes: others };
+  return [...families, rest].filter(({ modes }) => modes.length);
 }
 
 /**

@@ -1,6 +1,9 @@
 // The panel as elements. What it shows comes in, what a person wants goes out; text only ever as text.
 
+import { sentences } from "../words.js";
 import { STYLE } from "./style.js";
+
+const word = sentences("modes");
 
 /**
  * @param {string} tag
@@ -30,9 +33,9 @@ export class Panel {
     box.style.height = "100%";
     const root = box.attachShadow({ mode: "open" }); // not on the place itself: the page lends it to other tabs, too
     place.replaceChildren(box);
-    this.again = make("button", { type: "button", className: "again", onclick: () => doings.again() }, "Look again");
-    this.again.title = "Looks for the model files once more";
-    this.total = make("p", { className: "small" }, "Loading ...");
+    this.again = make("button", { type: "button", className: "again", onclick: () => doings.again() }, word("again"));
+    this.again.title = word("againHint");
+    this.total = make("p", { className: "small" }, word("loading"));
     this.total.setAttribute("role", "status");
     this.modes = make("div");
     const head = make("div", { className: "head" }, make("h2", {}, "Genga"), this.again);
@@ -44,11 +47,11 @@ export class Panel {
     this.states = new Map();
   }
 
-  /** @param {ReturnType<typeof import("./list.js").offered>} families */
+  /** @param {import("./list.js").Family[]} families */
   show(families) {
     this.modes.replaceChildren(...families.flatMap(({ title, about, modes }) => [
       make("h3", {}, title),
-      ...(about ? [make("p", { className: "small" }, about)] : []),
+      ...(about ? [make("p", { className: "small" }, word(about))] : []),
       make("ul", {}, ...modes.map((mode) => this.card(mode))),
     ]));
   }
@@ -56,9 +59,9 @@ export class Panel {
   /** @param {import("./list.js").Mode} mode */
   card({ name, about }) {
     const picture = make("img", { src: this.doings.thumbnail(name), alt: "", loading: "lazy" });
-    const words = make("span", {}, make("b", {}, name), make("span", { className: "small" }, about));
+    const words = make("span", {}, make("b", {}, name), make("span", { className: "small" }, about && word(about)));
     const button = /** @type {HTMLButtonElement} */ (make("button", { type: "button", className: "open" }, picture, words));
-    button.title = `Opens ${name} in a new tab`;
+    button.title = word("opens", { name });
     button.onclick = async () => {
       button.disabled = true; // a second click would open it twice
       await this.doings.open(name).finally(() => { button.disabled = false; });
@@ -80,13 +83,14 @@ export class Panel {
     const state = this.states.get(name);
     if (!state) return;
     const open = state.querySelector("details")?.open ?? false;
-    const notes = elsewhere.map(({ model, place }) => make("p", { className: "file" }, `${model.name} is there as ${place}: choose it in the node.`));
+    const notes = elsewhere.map(({ model: { name: file }, place }) => (
+      make("p", { className: "file" }, word("elsewhere", { name: file, place }))));
     if (!missing.length) {
-      const all = count === 1 ? "The model file is there." : `All ${count} model files are there.`;
+      const all = word(count === 1 ? "oneThere" : "allThere", { count });
       state.replaceChildren(...(count ? [make("p", {}, all)] : []), ...notes);
       return;
     }
-    const text = `${missing.length} of ${count} model file${count === 1 ? "" : "s"} missing`;
+    const text = word("missing", { missing: missing.length, count });
     const list = make("ul", {}, ...missing.map(line));
     const details = make("details", { className: "missing", open }, make("summary", {}, text), list);
     state.replaceChildren(details, ...notes);
@@ -95,11 +99,11 @@ export class Panel {
 
 /** @param {Model} model */
 function line({ name, directory, page }) {
-  const into = make("div", {}, `into ComfyUI/models/${directory}`);
+  const into = make("div", {}, word("into", { folder: `ComfyUI/models/${directory}` }));
   const item = make("li", {}, make("div", { className: "file" }, name), into);
   if (page) {
-    const link = make("a", { href: page, target: "_blank", rel: "noopener noreferrer" }, "its page");
-    link.setAttribute("aria-label", `the page of ${name}`);
+    const link = make("a", { href: page, target: "_blank", rel: "noopener noreferrer" }, word("page"));
+    link.setAttribute("aria-label", word("pageOf", { name }));
     into.append(" · ", link);
   }
   return item;

@@ -1,10 +1,13 @@
 // The tab "Genga" of the side bar: the pack's modes, and which model files they still need.
 
 import { app } from "../../../../scripts/app.js";
+import { sentences } from "../words.js";
 import * as host from "./host.js";
 import { offered } from "./list.js";
 import { compare, neededModels } from "./models.js";
 import { Panel } from "./panel.js";
+
+const word = sentences("modes");
 
 /** Models each workflow needs, by its name; the files do not change while the page is open. */
 /** @type {Map<string, import("./models.js").Model[]>} */
@@ -17,13 +20,13 @@ async function need(/** @type {string} */ name) {
 
 /** Tells the panel of every workflow's models, and sums up. */
 async function look(/** @type {Panel} */ panel, /** @type {string[]} */ names) {
-  panel.say("Looking for model files ...");
+  panel.say(word("looking"));
   const lists = await Promise.all(names.map(need));
   const folders = await host.modelFiles(lists.flat().map(({ directory }) => directory));
   const found = lists.map((models) => ({ ...compare(models, folders), count: models.length }));
   found.forEach((each, place) => panel.tell(names[place], each));
   const ready = found.filter(({ missing }) => !missing.length).length;
-  panel.say(`${names.length} modes; a click opens one in a new tab. ${ready} of them have all their model files.`);
+  panel.say(word("found", { count: names.length, ready }));
 }
 
 function render(/** @type {HTMLElement} */ place) {
@@ -31,16 +34,16 @@ function render(/** @type {HTMLElement} */ place) {
   /** @type {string[]} */
   let names = [];
   const guard = (/** @type {Promise<void>} */ work) => work.catch((error) => {
-    panel.say("The host does not answer.");
+    panel.say(word("noAnswer"));
     host.complain("Genga", error);
   });
   const panel = new Panel(place, {
     thumbnail: host.thumbnail,
     again: () => guard(look(panel, names)),
-    open: (name) => host.open(name).catch((error) => host.complain(`${name} cannot be opened`, error)),
+    open: (name) => host.open(name).catch((error) => host.complain(word("cannotOpen", { name }), error)),
   });
   guard(host.workflowNames().then((all) => {
-    const families = offered(all);
+    const families = offered(all, word("more"));
     names = families.flatMap(({ modes }) => modes.map(({ name }) => name));
     panel.show(families);
     return look(panel, names);
@@ -51,11 +54,11 @@ app.registerExtension({
   name: "Genga.Modes",
 
   setup() {
-    /** @type {any} */ (app).extensionManager.registerSidebarTab({
+    app.extensionManager.registerSidebarTab({
       id: "genga-modes",
       icon: "pi pi-video",
       title: "Genga",
-      tooltip: "Genga: modes and model files",
+      tooltip: word("tooltip"),
       type: "custom",
       render,
     });

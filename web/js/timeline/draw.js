@@ -8,6 +8,7 @@ import { AXIS, HEIGHT, THUMB, TOP, scale, ticks } from "./layout.js";
  *   missing: boolean, strength: number, low: number, masked: boolean, wrong: boolean, wired: boolean}} Mark */
 /** @typedef {{width: number, length: number, hold: boolean, ends: boolean, marks: Mark[], selected: number,
  *   drop: number | null, colours: Colours}} View */
+/** @typedef {{left: number, top: number, size: number}} Box where a mark's picture stands */
 
 const FONT = "10px system-ui, sans-serif";
 const CELL_PIXELS = 3; // below this the latent grid would be a grey smear
@@ -24,10 +25,13 @@ export function draw(ctx, view, ratio) {
   view.marks.forEach((mark, i) => i !== view.selected && drawMark(ctx, view, mark, false));
   const chosen = view.marks[view.selected];
   if (chosen) drawMark(ctx, view, chosen, true);
-  if (view.drop !== null) drawDrop(ctx, view);
+  if (view.drop !== null) drawDrop(ctx, view, view.drop);
 }
 
-/** One cell per latent frame: the frames a picture shares, and where snap "latent" puts it (the cell's end). */
+/**
+ * One cell per latent frame: the frames a picture shares, and where snap "latent" puts it (the cell's end).
+ * @param {CanvasRenderingContext2D} ctx @param {View} view
+ */
 function drawGrid(ctx, { width, length, colours, ends }) {
   const { x, each } = scale(width, length);
   const [left, right] = [x(0) - each / 2, x(length - 1) + each / 2];
@@ -45,6 +49,7 @@ function drawGrid(ctx, { width, length, colours, ends }) {
   ctx.strokeRect(left + 0.5, AXIS + 0.5, right - left - 1, 9);
 }
 
+/** @param {CanvasRenderingContext2D} ctx @param {View} view */
 function drawNumbers(ctx, { width, length, colours, ends }) {
   const { x } = scale(width, length);
   ctx.fillStyle = colours.dim;
@@ -73,6 +78,7 @@ function drawMark(ctx, view, mark, chosen) {
   if (mark.frame !== null && mark.size >= 20) drawFrame(ctx, mark.frame, box, chosen, colours);
 }
 
+/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Mark} mark @param {string} colour */
 function drawStem(ctx, { width, length, hold, colours }, mark, colour) {
   if (mark.frame === null) return;
   const { x, each } = scale(width, length);
@@ -89,6 +95,7 @@ function drawStem(ctx, { width, length, hold, colours }, mark, colour) {
   ctx.stroke();
 }
 
+/** @param {CanvasRenderingContext2D} ctx @param {Mark} mark @param {Box} box @param {Colours} colours */
 function drawPicture(ctx, mark, { left, top, size }, colours) {
   ctx.fillStyle = colours.field;
   ctx.fillRect(left, top, size, size);
@@ -106,7 +113,10 @@ function drawPicture(ctx, mark, { left, top, size }, colours) {
   ctx.stroke();
 }
 
-/** A bar per expert below the picture, as long as its strength; one bar where they agree. */
+/**
+ * A bar per expert below the picture, as long as its strength; one bar where they agree.
+ * @param {CanvasRenderingContext2D} ctx @param {Mark} mark @param {Box} box @param {Colours} colours
+ */
 function drawStrength(ctx, { strength, low }, { left, size }, colours) {
   const bars = strength === low ? [strength] : [strength, low];
   bars.forEach((share, i) => {
@@ -118,6 +128,8 @@ function drawStrength(ctx, { strength, low }, { left, size }, colours) {
   });
 }
 
+/** @param {CanvasRenderingContext2D} ctx @param {number} frame @param {Box} box @param {boolean} chosen
+ * @param {Colours} colours */
 function drawFrame(ctx, frame, { left, top, size }, chosen, colours) {
   const text = String(frame);
   const wide = Math.min(size, ctx.measureText(text).width + 6);
@@ -127,6 +139,7 @@ function drawFrame(ctx, frame, { left, top, size }, chosen, colours) {
   ctx.fillText(text, left + size / 2, top + size - 5.5, size);
 }
 
+/** @param {CanvasRenderingContext2D} ctx @param {Box} box @param {Colours} colours */
 function drawMaskSign(ctx, { left, top, size }, colours) {
   const [x, y] = [left + size - 7, top + 7];
   ctx.fillStyle = "#000";
@@ -139,8 +152,9 @@ function drawMaskSign(ctx, { left, top, size }, colours) {
   ctx.fill();
 }
 
-function drawDrop(ctx, { width, length, drop, colours }) {
-  const x = scale(width, length).x(drop);
+/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {number} frame where a file would fall */
+function drawDrop(ctx, { width, length, colours }, frame) {
+  const x = scale(width, length).x(frame);
   ctx.fillStyle = colours.accent;
   ctx.fillRect(x - 1, 0, 2, AXIS + 12);
 }

@@ -3,31 +3,33 @@
 
 import { app } from "../../../../scripts/app.js";
 import { Timeline } from "./widget.js";
-import { speak } from "./words.js";
 
+/** The nodes that have a timeline, and whether it has the two ends only. @type {Record<string, boolean>} */
 const ENDS = { GengaWanFFLF: true, GengaArbitraryKeyframes: false };
 const VALUE = "timeline";
 const MARGIN = 8; // around the widget on the canvas
 const ROW_GAP = 4; // the canvas puts this between widgets
 const WIDE = 420; // a new node; a loaded workflow sets its own size after this
 
-/** Hides the value in both renderers: the canvas reads widget.hidden, Vue nodes read widget.options.hidden. */
+/** Hides the value in both renderers: the canvas reads widget.hidden, Vue nodes read widget.options.hidden.
+ * @param {Host.Widget} widget */
 function hide(widget) {
   widget.hidden = true;
-  widget.options.hidden = true; // set in place: Vue nodes of 1.47 do not see an exchanged options object
+  Object.assign(widget.options, { hidden: true }); // in place: Vue nodes of 1.47 do not see an exchanged options object
   widget.computeSize = () => [0, -ROW_GAP]; // the canvas would leave its row empty
 }
 
-/** Runs `after` once the node's own handler has. */
-function follow(node, name, after) {
-  const before = node[name];
-  node[name] = function (...given) {
+/** Runs `after` once the host's own handler has. @param {any} owner @param {string} name @param {() => void} after */
+function follow(owner, name, after) {
+  const before = owner[name];
+  owner[name] = function (/** @type {any[]} */ ...given) {
     const result = before?.apply(this, given);
     after();
     return result;
   };
 }
 
+/** @param {Host.Node} node @param {Host.Widget} value @param {boolean} ends */
 function mount(node, value, ends) {
   const timeline = new Timeline(node, value, ends);
   const height = () => timeline.height + 2 * MARGIN;
@@ -49,13 +51,12 @@ function mount(node, value, ends) {
 app.registerExtension({
   name: "Genga.Timeline",
 
-  nodeCreated(node) {
-    if (!(node.comfyClass in ENDS)) return;
+  nodeCreated(/** @type {Host.Node} */ node) {
+    const ends = ENDS[node.comfyClass ?? ""];
     const value = node.widgets?.find(({ name }) => name === VALUE);
-    if (!value) return;
+    if (ends === undefined || !value) return;
     hide(value);
-    speak(app.extensionManager.setting.get("Comfy.Locale"));
-    mount(node, value, ENDS[node.comfyClass]);
+    mount(node, value, ends);
     node.setSize([Math.max(WIDE, node.size[0]), node.computeSize()[1]]);
   },
 });

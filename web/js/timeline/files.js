@@ -39,13 +39,15 @@ export function thumb(ref, ready) {
   const url = viewURL(ref, { preview: "webp;75" });
   const known = thumbs.get(url);
   if (known) return known;
+  /** @type {Thumb} */
   const made = { picture: null, missing: false };
   thumbs.set(url, made);
-  if (thumbs.size > KEPT) thumbs.delete(thumbs.keys().next().value);
+  if (thumbs.size > KEPT) thumbs.delete(String(thumbs.keys().next().value));
   load(url).then((picture) => (made.picture = picture), () => (made.missing = true)).then(ready);
   return made;
 }
 
+/** @param {string} url */
 async function load(url) {
   const image = new Image();
   image.src = url;

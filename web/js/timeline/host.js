@@ -9,16 +9,19 @@ import { resolveIndex, roundLength, snapFrame } from "./grid.js";
 
 const FPS = 16; // Wan's own, where no node downstream says another
 const FPS_NODES = ["GengaSaveVideo", "CreateVideo"];
-const BYPASSED = 4;
+export const BYPASSED = 4;
 
-/** @returns {import("./state.js").FileRef | null} the file of a Load Image node */
+/** @typedef {[index: number, image: import("./state.js").FileRef | null]} Found a frame as written, and its picture */
+
+/** @param {Host.GraphNode} node @param {string} name @returns {import("./state.js").FileRef | null} a Load Image node's file */
 function pictureOf(node, name) {
   const value = origin(node, name)?.widgets?.find((widget) => widget.name === "image")?.value;
   return typeof value === "string" ? fileRef(value) : null;
 }
 
-/** The Keyframe nodes chained before this one. @returns {{frames: [number, any][], unknown: boolean}} */
+/** The Keyframe nodes chained before this one. @param {Host.GraphNode} node */
 function chain(node) {
+  /** @type {Found[]} */
   const frames = [];
   for (const each of chainOf(node, "keyframes")) {
     const index = each.type === "GengaKeyframe" ? valueOf(each, "frame_index") : undefined;
@@ -28,12 +31,13 @@ function chain(node) {
   return { frames, unknown: false };
 }
 
-/** First and last image of the two-slot node. */
+/** First and last image of the two-slot node. @param {Host.GraphNode} node */
 function endImages(node) {
-  const ends = [[0, "first_image"], [-1, "last_image"]].filter(([, name]) => origin(node, name));
-  return { frames: ends.map(([frame, name]) => [frame, pictureOf(node, name)]), unknown: false };
+  const ends = Object.entries({ first_image: 0, last_image: -1 }).filter(([name]) => origin(node, name));
+  return { frames: ends.map(([name, frame]) => /** @type {Found} */ ([frame, pictureOf(node, name)])), unknown: false };
 }
 
+/** @param {Host.GraphNode} node */
 function fpsOf(node) {
   for (const each of node.graph?._nodes ?? []) {
     const value = FPS_NODES.includes(each.type) ? valueOf(each, "fps") : undefined;
@@ -42,24 +46,24 @@ function fpsOf(node) {
   return FPS;
 }
 
-/** @param {any} node @param {boolean} ends whether it is the two-slot node @returns {Setting} */
+/** @param {Host.GraphNode} node @param {boolean} ends whether it is the two-slot node @returns {Setting} */
 export function readSetting(node, ends) {
   const asked = valueOf(node, "length");
   const own = node.widgets?.find((widget) => widget.name === "length")?.value;
   const length = roundLength(Number(asked ?? own ?? 81));
   const snap = ends ? "none" : (valueOf(node, "snap") ?? "latent");
   const { frames, unknown } = ends ? endImages(node) : chain(node);
-  const wired = frames
-    .map(([index, image]) => ({ frame: resolveIndex(index, length), image }))
-    .filter(({ frame }) => frame !== null)
-    .map(({ frame, image }) => ({ frame: snapFrame(frame, length, snap), image }))
-    .sort((a, b) => a.frame - b.frame);
+  const wired = frames.flatMap(([index, image]) => {
+    const frame = resolveIndex(index, length);
+    return frame === null ? [] : [{ frame: snapFrame(frame, length, snap), image }];
+  }).sort((a, b) => a.frame - b.frame);
   const hold = valueOf(node, "mask_mode") === "hold" || valueOf(node, "control") === "vace";
   const rules = { length, snap, hold, ends, wired: wired.map(({ frame }) => frame) };
   return { rules, fps: fpsOf(node), wired, unknown, lengthWired: asked === undefined };
 }
 
-/** Sets the saved value as the host's own widgets do: then Ctrl+Z undoes it. @param {any} widget @param {string} value */
+/** Sets the saved value as the host's own widgets do: then Ctrl+Z undoes it. @param {Host.Widget} widget
+ * @param {string} value */
 export function save(widget, value) {
   widget.value = value;
   widget.callback?.(value);

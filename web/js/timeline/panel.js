@@ -69,7 +69,15 @@ export class Panel {
     this.frameLabel = labelled(word("frame"), this.frame);
     this.used = document.createElement("span");
     this.strength = share(word("strength"), (strength) => on.change({ strength }));
-    const buttons = ["replace", "duplicate", "remove"].map((name) => button(word(name), () => on[name]()));
+    const names = /** @type {const} */ (["replace", "duplicate", "remove"]);
+    const buttons = names.map((name) => button(word(name), () => on[name]()));
+    this.split = input(word("split"), "checkbox", {});
+    this.split.addEventListener("change", () => on.change({ strength_low: this.split.checked ? this.key?.strength : undefined }));
+    this.low = share(word("strengthLow"), (strength_low) => on.change({ strength_low }));
+    this.lowFields = row(this.low.element);
+    this.masked = document.createElement("span");
+    this.masked.textContent = word("masked");
+    this.clearMask = button(word("clearMask"), () => on.change({ mask: undefined }));
     this.fields.append(
       row(this.frameLabel, this.used, this.strength.element),
       row(...buttons),
@@ -83,13 +91,6 @@ export class Panel {
     const made = document.createElement("details");
     const title = document.createElement("summary");
     title.textContent = word("more");
-    this.split = input(word("split"), "checkbox", {});
-    this.split.addEventListener("change", () => on.change({ strength_low: this.split.checked ? this.key.strength : undefined }));
-    this.low = share(word("strengthLow"), (strength_low) => on.change({ strength_low }));
-    this.lowFields = row(this.low.element);
-    this.masked = document.createElement("span");
-    this.masked.textContent = word("masked");
-    this.clearMask = button(word("clearMask"), () => on.change({ mask: undefined }));
     const paint = button(word("paint"), () => on.paint());
     const file = button(word("maskFile"), () => on.maskFile());
     made.append(title, row(labelled(word("split"), this.split)), this.lowFields,

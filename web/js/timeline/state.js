@@ -7,7 +7,7 @@ import { framesOf, gridFrames, latentOf, nearest, resolveIndex, snapFrame } from
 
 /** @typedef {{name: string, subfolder: string, type: string}} FileRef */
 /** @typedef {{frame: number, image: FileRef, strength: number, strength_low?: number, mask?: FileRef}} Key */
-/** @typedef {[string, Record<string, string | number>?]} Say */
+/** @typedef {[name: import("./words.js").Name, values?: Record<string, string | number>]} Say */
 /** @typedef {{keys: Key[], selected: number, say?: Say}} Edit */
 /**
  * What the node around the keys asks for. length: rounded to 4n + 1. hold: a picture owns its whole latent frame.
@@ -18,7 +18,7 @@ import { framesOf, gridFrames, latentOf, nearest, resolveIndex, snapFrame } from
 export const EMPTY = '{"version": 1, "keyframes": []}';
 const VERSION = 1;
 
-/** @param {unknown} ref @returns {FileRef | null} */
+/** @param {any} ref of a saved value @returns {FileRef | null} */
 function reference(ref) {
   if (!ref || typeof ref !== "object" || typeof ref.name !== "string" || !ref.name.trim()) return null;
   return { name: ref.name, subfolder: String(ref.subfolder ?? ""), type: String(ref.type ?? "input") };
@@ -33,6 +33,7 @@ function share(value, other) {
 function readKey(entry) {
   const image = reference(entry?.image);
   if (!image || !Number.isInteger(entry.frame)) return null;
+  /** @type {Key} */
   const key = { frame: entry.frame, image, strength: share(entry.strength, 1) };
   if (entry.strength_low !== undefined) key.strength_low = share(entry.strength_low, key.strength);
   const mask = reference(entry.mask);
@@ -108,7 +109,7 @@ export function problems(keys, rules) {
 
 /** In order of time; the selection goes along. @param {Key[]} keys @param {Key | undefined} chosen @param {Rules} rules */
 function ordered(keys, chosen, rules) {
-  const place = (key) => actualFrame(key.frame, rules) ?? rules.length + Math.abs(key.frame);
+  const place = (/** @type {Key} */ key) => actualFrame(key.frame, rules) ?? rules.length + Math.abs(key.frame);
   const sorted = [...keys].sort((a, b) => place(a) - place(b));
   return { keys: sorted, selected: chosen ? sorted.indexOf(chosen) : -1 };
 }
@@ -130,7 +131,7 @@ export function freeFrame(keys, rules, wish) {
   if (free[0] === 0) return 0;
   if (free.at(-1) === last) return last;
   const used = taken(keys, rules);
-  const room = (frame) => Math.min(...used.map((other) => Math.abs(other - frame)));
+  const room = (/** @type {number} */ frame) => Math.min(...used.map((other) => Math.abs(other - frame)));
   return free.reduce((best, frame) => (room(frame) > room(best) ? frame : best));
 }
 
@@ -164,16 +165,21 @@ export function addAll(keys, images, rules, wish) {
   return left ? { ...edit, say: ["notAllFit", { left, count: images.length }] } : edit;
 }
 
+/** Keys made elsewhere, put in their places. @param {Key[]} keys @param {Key[]} more @param {Rules} rules @returns {Edit} */
+export function join(keys, more, rules) {
+  return ordered([...keys, ...more], more[0], rules);
+}
+
 /** Exactly this frame, as typed: kept as written (-1 too), refused on another's. @param {Key[]} keys @param {number} index
  * @param {number} frame @param {Rules} rules @returns {Edit} */
 export function setFrame(keys, index, frame, rules) {
   const actual = actualFrame(frame, rules);
-  const refuse = (say) => ({ keys, selected: index, say });
+  const refuse = (/** @type {Say} */ say) => ({ keys, selected: index, say });
   if (actual === null) return refuse(["outside", { frame, last: rules.length - 1 }]);
   if (rules.ends && actual !== 0 && actual !== rules.length - 1) return refuse(["notAnEnd", { frame }]);
   if (!isFree(actual, keys, rules, index)) return refuse(collision(actual, rules));
   const edit = exchanged(keys, index, { ...keys[index], frame: stored(frame, rules) }, rules);
-  const asked = resolveIndex(frame, rules.length);
+  const asked = resolveIndex(frame, rules.length) ?? actual;
   return asked === actual ? edit : { ...edit, say: ["snapped", { frame: asked, actual }] };
 }
 
@@ -219,10 +225,11 @@ export function duplicate(keys, index, rules) {
  */
 export function change(keys, index, values) {
   const key = { ...keys[index], ...values };
-  for (const name of ["strength", "strength_low"]) {
-    if (key[name] !== undefined) key[name] = Math.round(Math.min(1, Math.max(0, key[name])) * 100) / 100;
-  }
-  for (const name of ["strength_low", "mask"]) if (key[name] === undefined) delete key[name];
+  const rounded = (/** @type {number} */ share) => Math.round(Math.min(1, Math.max(0, share)) * 100) / 100;
+  key.strength = rounded(key.strength);
+  if (key.strength_low === undefined) delete key.strength_low;
+  else key.strength_low = rounded(key.strength_low);
+  if (key.mask === undefined) delete key.mask;
   return { keys: keys.map((old, i) => (i === index ? key : old)), selected: index };
 }
 

@@ -12,11 +12,12 @@ import { seconds, word } from "./words.js";
  *   problems: Map<number, import("./state.js").Say>}} Shown */
 /** @typedef {{select(index: number): void, drag(frame: number): void, release(cancelled: boolean): void,
  *   key(event: KeyboardEvent, index: number): void, drop(files: File[], frame: number): void}} Listener */
+/** @typedef {{x: number, size: number}} Place */
 
 const SHARPNESS = 2; // pixels per CSS pixel at least, for pages zoomed in by the canvas
 const START = 3; // pixels a pointer moves before a press becomes a drag
 
-/** @param {Element} element the colours of the page, where the element hangs */
+/** @param {Element} element the colours of the page, where the element hangs @returns {import("./draw.js").Colours} */
 function colours(element) {
   const style = getComputedStyle(element);
   const read = (/** @type {string} */ name, /** @type {string} */ other) => style.getPropertyValue(name).trim() || other;
@@ -42,8 +43,12 @@ export class Strip {
     this.shown = null;
     /** @type {{id: number, x: number, offset: number, moving: boolean} | null} */
     this.press = null;
+    /** @type {number | null} */
     this.dropFrame = null;
+    /** @type {number[]} */
+    this.centres = [];
     this.asked = 0;
+    this.ratio = SHARPNESS;
     this.element.append(this.canvas, this.hint);
     this.listen();
   }
@@ -54,14 +59,19 @@ export class Strip {
     element.addEventListener("pointermove", (event) => this.moved(event));
     element.addEventListener("pointerup", () => this.up(false));
     element.addEventListener("pointercancel", () => this.up(true));
-    element.addEventListener("focusin", (event) => this.on.select(this.handles.indexOf(event.target)));
+    element.addEventListener("focusin", (event) => this.on.select(this.indexOf(event)));
     element.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.press) this.up(true);
-      else if (this.handles.includes(event.target)) this.on.key(event, this.handles.indexOf(event.target));
+      else if (this.indexOf(event) >= 0) this.on.key(event, this.indexOf(event));
     });
     element.addEventListener("dragover", (event) => this.over(event));
-    element.addEventListener("dragleave", () => this.over(null));
+    element.addEventListener("dragleave", () => this.hover(null));
     element.addEventListener("drop", (event) => this.dropped(event));
+  }
+
+  /** The keyframe that an event is about; -1 for none. @param {Event} event */
+  indexOf(event) {
+    return this.handles.findIndex((handle) => handle === event.target);
   }
 
   /** CSS pixels of the strip itself, whatever the zoom around it. @param {MouseEvent} event */
@@ -74,9 +84,14 @@ export class Strip {
     return this.element.clientWidth;
   }
 
+  /** The frame that stands at a pixel of the strip. @param {number} x */
+  frameAt(x) {
+    return scale(this.width, this.shown?.setting.rules.length ?? 1).frame(x);
+  }
+
   /** @param {PointerEvent} event */
   down(event) {
-    const index = this.handles.indexOf(event.target);
+    const index = this.indexOf(event);
     if (index < 0 || event.button !== 0) return;
     event.preventDefault();
     this.handles[index].focus({ preventScroll: true });
@@ -92,7 +107,7 @@ export class Strip {
     if (!this.press.moving && Math.abs(x - this.press.x) < START) return;
     this.press.moving = true;
     this.element.classList.add("dragging");
-    this.on.drag(scale(this.width, this.shown.setting.rules.length).frame(x - this.press.offset));
+    this.on.drag(this.frameAt(x - this.press.offset));
   }
 
   /** @param {boolean} cancelled */
@@ -105,12 +120,17 @@ export class Strip {
     if (press.moving) this.on.release(cancelled);
   }
 
-  /** @param {DragEvent | null} event */
+  /** @param {DragEvent} event */
   over(event) {
-    const files = Boolean(event?.dataTransfer?.types.includes("Files"));
+    const files = Boolean(event.dataTransfer?.types.includes("Files"));
     if (files) event.preventDefault();
-    this.dropFrame = files ? scale(this.width, this.shown.setting.rules.length).frame(this.pixel(event)) : null;
-    this.element.classList.toggle("over", files);
+    this.hover(files ? this.frameAt(this.pixel(event)) : null);
+  }
+
+  /** @param {number | null} frame where files would fall; null: none are held over the strip */
+  hover(frame) {
+    this.dropFrame = frame;
+    this.element.classList.toggle("over", frame !== null);
     this.redraw();
   }
 
@@ -119,9 +139,8 @@ export class Strip {
     const files = [...(event.dataTransfer?.files ?? [])];
     if (!files.length) return;
     event.preventDefault();
-    const frame = scale(this.width, this.shown.setting.rules.length).frame(this.pixel(event));
-    this.over(null);
-    this.on.drop(files, frame);
+    this.hover(null);
+    this.on.drop(files, this.frameAt(this.pixel(event)));
   }
 
   /** @param {Shown} shown */
@@ -129,7 +148,7 @@ export class Strip {
     this.shown = shown;
     const { keys, setting } = shown;
     this.hint.textContent = keys.length || setting.wired.length ? "" : word(setting.rules.ends ? "emptyEnds" : "empty");
-    while (this.handles.length > keys.length) this.handles.pop().remove();
+    this.handles.splice(keys.length).forEach((handle) => handle.remove());
     while (this.handles.length < keys.length) this.handles.push(this.newHandle());
     this.redraw();
   }
@@ -144,6 +163,7 @@ export class Strip {
     return handle;
   }
 
+  /** @param {number} index */
   focus(index) {
     this.handles[index]?.focus({ preventScroll: true });
   }
@@ -152,27 +172,30 @@ export class Strip {
     if (this.asked) return;
     this.asked = requestAnimationFrame(() => {
       this.asked = 0;
-      if (this.shown && this.width) this.paint();
+      if (this.shown && this.width) this.paint(this.shown);
     });
   }
 
-  paint() {
+  /** @param {Shown} shown */
+  paint(shown) {
     const { width } = this;
-    const { keys, selected, setting } = this.shown;
+    const { keys, selected, setting } = shown;
     const { length } = setting.rules;
     const frames = keys.map((key) => actualFrame(key.frame, setting.rules));
     const boxes = places(frames, setting.rules.wired, selected, width, length);
     this.centres = boxes.own.map(({ x }) => x);
-    this.handles.forEach((handle, i) => this.place(handle, i, frames[i], boxes.own[i]));
-    const own = keys.map((key, i) => this.mark(key, frames[i], boxes.own[i], i));
+    this.handles.forEach((handle, i) => this.place(shown, handle, i, frames[i], boxes.own[i]));
+    const own = keys.map((_, i) => this.mark(shown, i, frames[i], boxes.own[i]));
     const wired = setting.wired.map((key, i) => this.wiredMark(key, boxes.wired[i]));
     const { hold, ends } = setting.rules;
     // wired marks last, so that `selected` counts our own
     const view = { width, length, hold, ends, marks: [...own, ...wired], selected, drop: this.dropFrame,
       colours: colours(this.element) };
-    draw(this.context(width), view, this.ratio);
+    const context = this.context(width);
+    if (context) draw(context, view, this.ratio);
   }
 
+  /** The canvas, as large and as sharp as it is to be. @param {number} width */
   context(width) {
     this.ratio = Math.max(SHARPNESS, window.devicePixelRatio || 1);
     const [wide, high] = [Math.round(width * this.ratio), Math.round(HEIGHT * this.ratio)];
@@ -180,8 +203,9 @@ export class Strip {
     return this.canvas.getContext("2d");
   }
 
-  place(handle, i, frame, { x, size }) {
-    const { keys, selected, setting, problems } = this.shown;
+  /** Puts a handle over its picture. @param {Shown} shown @param {HTMLElement} handle @param {number} i
+   * @param {number | null} frame as used @param {Place} place */
+  place({ keys, selected, setting, problems }, handle, i, frame, { x, size }) {
     const { length } = setting.rules;
     handle.style.width = `${size}px`;
     handle.style.transform = `translateX(${x - size / 2}px)`;
@@ -199,13 +223,17 @@ export class Strip {
     if (handle.title !== text) handle.title = text;
   }
 
-  mark(key, frame, { x, size }, i) {
+  /** @param {Shown} shown @param {number} i @param {number | null} frame as used @param {Place} place
+   * @returns {import("./draw.js").Mark} */
+  mark({ keys, setting, problems }, i, frame, { x, size }) {
+    const key = keys[i];
     const { picture, missing } = thumb(key.image, () => this.redraw());
-    const asked = resolveIndex(key.frame, this.shown.setting.rules.length);
+    const asked = resolveIndex(key.frame, setting.rules.length);
     return { x, size, frame, asked, picture, missing, strength: key.strength, low: key.strength_low ?? key.strength,
-      masked: Boolean(key.mask), wrong: this.shown.problems.has(i), wired: false };
+      masked: Boolean(key.mask), wrong: problems.has(i), wired: false };
   }
 
+  /** @param {import("./host.js").Wired} wired @param {Place} place @returns {import("./draw.js").Mark} */
   wiredMark({ frame, image }, { x, size }) {
     const { picture } = image ? thumb(image, () => this.redraw()) : { picture: null };
     return { x, size, frame, asked: null, picture, missing: false, strength: 1, low: 1, masked: false, wrong: false,

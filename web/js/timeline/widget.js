@@ -11,40 +11,57 @@ import { seconds, word } from "./words.js";
 
 const LOOK = 400; // milliseconds between looks at the graph: the host tells no node of another node's widgets
 const FAST = 4; // grid steps with Shift
+/** A button beside what is said. @typedef {[name: import("./words.js").Name, run: () => void, values?: Record<string, number>]} Offer */
+/** @type {Record<string, number>} */
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
 
 /** The widget last made for each node id. @type {Map<string, Timeline>} */
 const shownFor = new Map();
 
 export class Timeline {
-  /** @param {any} node @param {any} widget the hidden widget with the JSON @param {boolean} ends */
+  /** @param {Host.Node} node @param {Host.Widget} widget the hidden widget with the JSON @param {boolean} ends */
   constructor(node, widget, ends) {
-    Object.assign(this, { node, widget, ends });
+    this.node = node;
+    this.widget = widget;
+    this.ends = ends;
     /** @type {state.Key[]} */
     this.keys = [];
     this.selected = -1;
     /** @type {state.Say | undefined} why the saved value cannot be read; until cleared it is not written over */
     this.locked = undefined;
-    this.before = null; // the keys when a drag began
+    /** @type {{keys: state.Key[], selected: number} | null} as they were when a drag began */
+    this.before = null;
+    /** @type {(() => void) | undefined} */
+    this.onresize = undefined;
+    this.sign = ""; // of what was shown last
+    this.fault = ""; // the one in the status
+    this.gone = false;
+    this.element = document.createElement("div");
+    this.strip = this.newStrip();
+    this.panel = this.newPanel();
+    this.about = Object.assign(document.createElement("span"), { className: "about" });
+    this.add = button(word("add"), () => choose(true, (files) => this.addFiles(files)));
+    this.status = Object.assign(document.createElement("div"), { className: "row status" });
+    this.body = Object.assign(document.createElement("div"), { className: "body" });
+    this.watcher = new ResizeObserver(() => {
+      this.strip.redraw();
+      this.onresize?.();
+    });
     this.build();
     this.setting = readSetting(node, ends);
     this.load();
     this.clock = setInterval(() => this.look(), LOOK);
   }
 
-  build() {
-    this.element = document.createElement("div");
-    this.element.className = "genga-timeline";
-    this.element.dataset.captureWheel = "true"; // Vue nodes: wheel over the fields is theirs
-    this.element.style.setProperty("--genga-accent", "var(--p-primary-color, #5b93d6)");
-    const root = this.element.attachShadow({ mode: "open" });
-    const style = document.createElement("style");
-    style.textContent = STYLE;
-    this.strip = new Strip({
+  newStrip() {
+    return new Strip({
       select: (index) => this.select(index), drag: (frame) => this.drag(frame), key: (event, i) => this.key(event, i),
       release: (cancelled) => this.release(cancelled), drop: (files, frame) => this.addFiles(files, frame),
     });
-    this.panel = new Panel({
+  }
+
+  newPanel() {
+    return new Panel({
       frame: (value) => this.edit(state.setFrame(this.keys, this.selected, value, this.setting.rules)),
       change: (values) => this.edit(state.change(this.keys, this.selected, values)),
       replace: () => choose(false, ([file]) => this.useFile(file, "image")),
@@ -52,11 +69,16 @@ export class Timeline {
       remove: () => this.edit(state.remove(this.keys, this.selected)),
       paint: () => this.paint(), maskFile: () => choose(false, ([file]) => this.useFile(file, "mask")),
     });
-    this.about = Object.assign(document.createElement("span"), { className: "about" });
-    this.add = button(word("add"), () => choose(true, (files) => this.addFiles(files)));
-    this.status = Object.assign(document.createElement("div"), { className: "row status" });
+  }
+
+  build() {
+    this.element.className = "genga-timeline";
+    this.element.dataset.captureWheel = "true"; // Vue nodes: wheel over the fields is theirs
+    this.element.style.setProperty("--genga-accent", "var(--p-primary-color, #5b93d6)");
+    const root = this.element.attachShadow({ mode: "open" });
+    const style = document.createElement("style");
+    style.textContent = STYLE;
     this.status.setAttribute("role", "status");
-    this.body = Object.assign(document.createElement("div"), { className: "body" });
     this.body.setAttribute("role", "group");
     this.body.setAttribute("aria-label", word("label"));
     this.body.append(row(this.add, this.about), this.strip.element, this.status, this.panel.element);
@@ -73,10 +95,6 @@ export class Timeline {
       if (field || !(event.ctrlKey || event.metaKey)) event.stopPropagation(); // Ctrl+Z and the like are the host's
     });
     this.body.addEventListener("paste", (event) => this.paste(event));
-    this.watcher = new ResizeObserver(() => {
-      this.strip.redraw();
-      this.onresize?.();
-    });
     this.watcher.observe(this.body);
   }
 
@@ -131,6 +149,7 @@ export class Timeline {
     const { length } = this.setting.rules;
     const out = this.keys.filter((key) => state.actualFrame(key.frame, this.setting.rules) === null).length;
     const act = (/** @type {state.Edit} */ edit) => this.edit(edit);
+    /** @type {Offer[]} */
     const offers = [["rescaleTo", () => act(state.rescale(this.keys, from, this.setting.rules)), { length }]];
     if (out) offers.push(["clipOff", () => act(state.clip(this.keys, this.setting.rules))]);
     else offers.push(["keep", () => this.say()]);
@@ -140,7 +159,7 @@ export class Timeline {
 
   /** @param {state.Edit} edit */
   edit(edit) {
-    const focused = this.strip.handles.includes(this.element.shadowRoot.activeElement);
+    const focused = this.strip.handles.some((handle) => handle === this.element.shadowRoot?.activeElement);
     const changed = edit.keys !== this.keys;
     this.keys = edit.keys;
     this.selected = edit.selected;
@@ -225,7 +244,8 @@ export class Timeline {
     this.put(key, name, ref);
   }
 
-  /** Values for a key that may have moved, or gone, since they were asked for. */
+  /** Values for a key that may have moved, or gone, since they were asked for. @param {state.Key} key
+   * @param {"image" | "mask"} name @param {state.FileRef | undefined} ref */
   put(key, name, ref) {
     const index = this.keys.indexOf(key);
     if (ref && index >= 0) this.edit(state.change(this.keys, index, { [name]: ref }));
@@ -233,8 +253,10 @@ export class Timeline {
 
   /** @param {File[]} files @returns {Promise<state.FileRef[]>} */
   async uploaded(files) {
+    /** @type {state.FileRef[]} */
     const refs = [];
     this.say(["uploading", { count: files.length }]);
+    /** @type {state.Say | undefined} */
     let trouble;
     for (const file of files) {
       if (!isPicture(file)) trouble = ["notPicture", { name: file.name }];
@@ -252,7 +274,7 @@ export class Timeline {
     else await paintMask(key.image, key.mask, (mask) => this.put(key, "mask", mask));
   }
 
-  /** @param {state.Say} [say] @param {[string, () => void, object?][]} [offers] */
+  /** @param {state.Say} [say] @param {Offer[]} [offers] */
   say(say, offers = []) {
     const text = say ? word(...say) : "";
     if (this.status.dataset.text === text) return;

@@ -3,7 +3,9 @@
 
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
+import { sentences } from "../words.js";
 
+const word = sentences("windows");
 const EVENT = "genga.windows";
 const NAME = "windows_so_far";
 const HEIGHT = 220;
@@ -14,15 +16,15 @@ const LATENT_PREVIEWS = ["$$canvas-image-preview", "$$comfy_animation_preview"];
  */
 
 /**
- * @typedef {{widget: any, box: HTMLElement, video: HTMLVideoElement, words: HTMLElement}} Player
- * @type {Map<any, Player>} by node
+ * @typedef {{widget: Host.Widget, box: HTMLElement, video: HTMLVideoElement, words: HTMLElement}} Player
+ * @type {Map<Host.GraphNode, Player>} by node
  */
 const players = new Map();
 
 /** The node of an execution id: `17`, or `2:17` inside the subgraph node 2. */
 function nodeOf(/** @type {string} */ id) {
   /** @type {any} */
-  let graph = /** @type {any} */ (app).rootGraph ?? app.graph;
+  let graph = app.rootGraph;
   const path = String(id).split(":");
   const last = path.pop();
   for (const each of path) graph = find(graph, each)?.subgraph;
@@ -35,7 +37,7 @@ function find(/** @type {any} */ graph, /** @type {string | undefined} */ id) {
 }
 
 /** The player is there from the beginning, out of sight: Vue nodes of 1.32 do not see widgets that come later. */
-function makePlayer(/** @type {any} */ node) {
+function makePlayer(/** @type {Host.Node} */ node) {
   const box = document.createElement("div");
   box.style.cssText = `display: none; flex-direction: column; gap: 2px; width: 100%; height: ${HEIGHT}px;`;
   const video = document.createElement("video");
@@ -54,7 +56,7 @@ function makePlayer(/** @type {any} */ node) {
 }
 
 /** Shows or hides a player; a hidden one holds no file. */
-function reveal(/** @type {any} */ node, /** @type {boolean} */ shown) {
+function reveal(/** @type {Host.GraphNode} */ node, /** @type {boolean} */ shown) {
   const player = players.get(node);
   if (!player || player.widget.hidden === !shown) return;
   player.widget.hidden = !shown;
@@ -74,12 +76,11 @@ function show(/** @type {Told} */ told) {
   if (!player) return; // another workflow is open
   reveal(node, true);
   const { video, words } = player;
-  const { filename, subfolder, type } = told;
+  const { filename, subfolder, type, from, to, of } = told;
   const at = video.currentTime;
   video.addEventListener("loadedmetadata", () => { video.currentTime = Math.min(at, video.duration); }, { once: true });
   video.src = api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
-  const which = told.to > told.from ? `windows ${told.from} to ${told.to}` : `window ${told.from}`;
-  words.textContent = `So far: ${which} of ${told.of}`;
+  words.textContent = word(to > from ? "soFar" : "oneSoFar", { from, to, of });
   video.setAttribute("aria-label", words.textContent);
 }
 
@@ -87,21 +88,22 @@ function show(/** @type {Told} */ told) {
  * The canvas takes the last latent preview for the video a node gives out, and the video is not shown: other nodes that
  * sample give out none. So the preview goes before the canvas draws what the node gave out.
  */
-function clearLatentPreview(/** @type {any} */ node) {
-  if (/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode) return; // they hold previews and videos apart
-  const previews = /** @type {any} */ (app).nodePreviewImages ?? {};
+function clearLatentPreview(/** @type {Host.GraphNode} */ node) {
+  if (window.LiteGraph.vueNodesMode) return; // they hold previews and videos apart
+  const previews = app.nodePreviewImages;
   delete previews[String(node.id)];
   delete previews[`${node.graph?.id}:${node.id}`]; // inside a subgraph
-  node.imgs = undefined;
+  Object.assign(node, { imgs: undefined });
   for (const name of LATENT_PREVIEWS) {
-    const place = node.widgets.findIndex((/** @type {any} */ widget) => widget.name === name);
-    if (place < 0) continue;
-    node.widgets[place].onRemove?.();
-    node.widgets.splice(place, 1);
+    /** @type {Host.Widget | undefined} */
+    const widget = node.widgets?.find((each) => each.name === name);
+    if (!widget) continue;
+    widget.onRemove?.();
+    node.widgets?.splice(node.widgets.indexOf(widget), 1);
   }
 }
 
-function finish(/** @type {any} */ node) {
+function finish(/** @type {Host.GraphNode} */ node) {
   if (!players.has(node)) return;
   reveal(node, false);
   clearLatentPreview(node);
@@ -117,13 +119,13 @@ app.registerExtension({
     api.addEventListener("execution_start", () => [...players.keys()].forEach((node) => reveal(node, false)));
   },
 
-  nodeCreated(/** @type {any} */ node) {
+  nodeCreated(/** @type {Host.Node} */ node) {
     if (node.comfyClass !== "GengaWindowSampler") return;
     makePlayer(node);
     const removed = node.onRemoved;
-    node.onRemoved = function (/** @type {any[]} */ ...args) {
+    node.onRemoved = function () {
       players.delete(node);
-      return removed?.apply(this, args);
+      removed?.call(this);
     };
   },
 });

@@ -1,9 +1,11 @@
 // Draws the strip: sections, windows, waveform and axis, as SVG, so that it is sharp at every zoom and follows the
 // page's colours by itself. Knows nothing of nodes.
 
+import { sentences } from "../words.js";
 import { sectionSpans } from "./plan.js";
 import { clock, outline, ticks } from "./ticks.js";
 
+const word = sentences("windows");
 const SPACE = "http://www.w3.org/2000/svg";
 const MOST_DRAWN = 120; // windows; more are narrower than their borders
 const NUMBERED = 24; // windows that have room for a number
@@ -67,7 +69,7 @@ function sections(shown) {
     const { start, label } = shown.sections[section];
     // A nested svg cuts the words where the section ends.
     return svg("svg", { ...box, y: 0, height: ROWS.sections - 2, overflow: "hidden", style: "overflow: hidden" },
-      svg("title", {}, `from ${clock(start)}: ${label}`),
+      svg("title", {}, word("from", { time: clock(start, word("seconds")), label })),
       svg("rect", { class: "section", x: 0.5, y: 0.5, width: "100%", height: ROWS.sections - 3 }),
       svg("text", { x: 4, y: 10 }, label));
   });
@@ -110,7 +112,7 @@ function sounds(shown, top) {
 function axis(shown, height) {
   const { length } = /** @type {import("./plan.js").Plan} */ (shown.plan);
   const top = height - ROWS.axis;
-  return ticks(length, shown.fps, 5).flatMap(({ frame, text }) => {
+  return ticks(length, shown.fps, 5, word("seconds")).flatMap(({ frame, text }) => {
     const x = percent(frame, length);
     return [svg("line", { class: "tick", x1: x, x2: x, y1: top, y2: top + 3 }),
       svg("text", { class: "dim", x, y: top + 12, "text-anchor": frame ? "middle" : "start" }, text)];

@@ -1,9 +1,12 @@
 // What the strip is to show: the plan of a window node as its settings, its files and its last run tell it.
 
+import { valueOf } from "../graph.js";
+import { sentences } from "../words.js";
 import { media } from "./media.js";
 import { makePlan } from "./plan.js";
-import { valueOf } from "../graph.js";
 import { KINDS, fileOf, isContinued, sectionsOf } from "./wires.js";
+
+const word = sentences("windows");
 
 /**
  * @typedef {object} Shown
@@ -19,13 +22,13 @@ import { KINDS, fileOf, isContinued, sectionsOf } from "./wires.js";
  */
 
 /**
- * @param {any} node
+ * @param {Host.GraphNode} node
  * @param {LastRun | null} lastRun what the host planned, and for which settings
  * @param {() => void} ready called when a file that is being read is known
  * @returns {Shown}
  */
 export function shownOf(node, lastRun, ready) {
-  const kind = KINDS[node.comfyClass];
+  const kind = KINDS[node.comfyClass ?? ""];
   const asked = { window: valueOf(node, "frame_window"), overlap: valueOf(node, kind.overlap) };
   const told = lastRun && lastRun.settings === settingsOf(node) ? lastRun : null;
   const rate = valueOf(node, "fps") || 0;
@@ -45,14 +48,14 @@ export function shownOf(node, lastRun, ready) {
 }
 
 /** All that the length depends on and the page can see: where it has changed, the last run says nothing any more. */
-export function settingsOf(/** @type {any} */ node) {
-  const kind = KINDS[node.comfyClass];
+export function settingsOf(/** @type {Host.GraphNode} */ node) {
+  const kind = KINDS[node.comfyClass ?? ""];
   const numbers = ["length", "fps", "driver_start", "two_speakers", "batch_fps"];
   const files = [...kind.sounds, ...kind.films].map((name) => fileOf(node, name));
   return JSON.stringify([numbers.map((name) => valueOf(node, name) ?? null), files]);
 }
 
-/** @param {any} node @param {import("./wires.js").Kind} kind @param {() => void} ready */
+/** @param {Host.GraphNode} node @param {import("./wires.js").Kind} kind @param {() => void} ready */
 function soundsOf(node, kind, ready) {
   const urls = kind.sounds.map((name) => fileOf(node, name)).filter((url) => url !== "");
   let at = 0;
@@ -65,7 +68,7 @@ function soundsOf(node, kind, ready) {
 }
 
 /**
- * @param {any} node
+ * @param {Host.GraphNode} node
  * @param {import("./wires.js").Kind} kind
  * @param {{state: string, seconds: number, at: number}[]} sounds
  * @param {number} fps
@@ -77,14 +80,15 @@ function lengthOf(node, kind, sounds, fps, guessed, ready) {
   const length = valueOf(node, "length");
   if (length > 0) return { length, about: false, problem: "" };
   const unknown = (/** @type {string} */ problem) => ({ length: 0, about: true, problem });
-  const later = `As long as ${kind.follows}, which cannot be read here: the windows are known after a run.`;
-  if (length === undefined) return unknown("The length is wired: the windows are known after a run.");
+  const what = word(kind.follows);
+  const later = word("unreadable", { what });
+  if (length === undefined) return unknown(word("lengthWired"));
   const films = kind.films.map((name) => fileOf(node, name));
   const film = films.find((url) => url !== "");
   const media_ = film ? media(film, false, ready) : null;
   const sources = kind.films.length ? (media_ ? [{ ...media_, at: 0 }] : []) : sounds;
-  if (!sources.length && film !== null) return unknown(`As long as ${kind.follows}: nothing is wired.`);
-  if (sources.some(({ state }) => state === "reading")) return unknown("Reading the file ...");
+  if (!sources.length && film !== null) return unknown(word("nothingWired", { what }));
+  if (sources.some(({ state }) => state === "reading")) return unknown(word("reading"));
   if (!sources.length || sources.some(({ state }) => state === "failed")) return unknown(later);
   const seconds = Math.max(...sources.map((each) => each.at + each.seconds)) - (valueOf(node, "driver_start") ?? 0);
   const frames = Math.floor(seconds * fps + 1e-6);
@@ -93,6 +97,6 @@ function lengthOf(node, kind, sounds, fps, guessed, ready) {
 
 /** @param {import("./wires.js").Kind} kind @param {unknown} window @param {unknown} overlap */
 function whyNot(kind, window, overlap) {
-  if (typeof window !== "number" || typeof overlap !== "number") return "The windows are known after a run.";
-  return overlap >= window ? `${kind.overlap} must be smaller than frame_window.` : "These numbers make no windows.";
+  if (typeof window !== "number" || typeof overlap !== "number") return word("afterRun");
+  return overlap >= window ? word("overlapTooLarge", { overlap: kind.overlap }) : word("noWindows");
 }

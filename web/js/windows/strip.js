@@ -34,7 +34,7 @@ function once(/** @type {() => void} */ work) {
   };
 }
 
-function addStrip(/** @type {any} */ node) {
+function addStrip(/** @type {Host.Node} */ node) {
   const view = new StripView();
   const height = () => view.height;
   const widget = node.addDOMWidget(NAME, "genga_window_strip", view.element, {
@@ -50,7 +50,7 @@ function addStrip(/** @type {any} */ node) {
     if (view.height > before) makeRoom(node);
     node.setDirtyCanvas?.(true, true);
   });
-  for (const each of node.widgets) if (each !== widget) chain(each, "callback", refresh);
+  for (const each of node.widgets ?? []) if (each !== widget) chain(each, "callback", refresh);
   for (const name of ["onConnectionsChange", "onConfigure", "onAdded"]) chain(node, name, refresh);
   chain(node, "onExecuted", (output) => {
     const told = output?.genga_windows?.[0];
@@ -63,7 +63,7 @@ function addStrip(/** @type {any} */ node) {
 }
 
 /** The canvas gives a node no more room by itself when a widget grows; Vue nodes do. */
-function makeRoom(/** @type {any} */ node) {
+function makeRoom(/** @type {Host.GraphNode} */ node) {
   const needed = node.computeSize()[1];
   if (node.size[1] < needed) node.setSize([node.size[0], needed]);
 }
@@ -76,7 +76,7 @@ app.registerExtension({
     api.addEventListener("graphChanged", () => strips.forEach((refresh) => refresh()));
   },
 
-  nodeCreated(/** @type {any} */ node) {
-    if (node.comfyClass in KINDS) addStrip(node);
+  nodeCreated(/** @type {Host.Node} */ node) {
+    if ((node.comfyClass ?? "") in KINDS) addStrip(node);
   },
 });

@@ -8,23 +8,28 @@ const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200];
  * @param {number} length frames
  * @param {number} fps
  * @param {number} most
+ * @param {string} [unit] how seconds are written
  * @returns {{frame: number, text: string}[]}
  */
-export function ticks(length, fps, most) {
+export function ticks(length, fps, most, unit) {
   const wanted = length / Math.max(most, 1);
   const bySeconds = SECONDS.map((seconds) => seconds * fps).find((step) => step >= wanted);
   const step = length / fps < 2 ? STEPS.find((each) => each >= wanted) : bySeconds;
   const size = step ?? Math.ceil(wanted / fps) * fps;
   const marks = [];
   for (let frame = 0; frame < length - size / 3; frame += size) {
-    marks.push({ frame, text: length / fps < 2 ? String(Math.round(frame)) : clock(frame / fps) });
+    marks.push({ frame, text: length / fps < 2 ? String(Math.round(frame)) : clock(frame / fps, unit) });
   }
   return marks;
 }
 
-/** @param {number} seconds @returns {string} 8 s, 1:05, 1:02:05; parts of a second only below a minute */
-export function clock(seconds) {
-  if (seconds < 60) return `${Number(seconds.toFixed(2))} s`;
+/**
+ * 8 s, 1:05, 1:02:05; parts of a second only below a minute.
+ * @param {number} seconds
+ * @param {string} [unit] how seconds are written
+ */
+export function clock(seconds, unit = "{seconds} s") {
+  if (seconds < 60) return unit.replace("{seconds}", String(Number(seconds.toFixed(2))));
   const whole = Math.floor(seconds + 1e-9);
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (/** @type {number} */ value) => String(value).padStart(2, "0");

@@ -1,8 +1,10 @@
 // The strip as an element: words on top, the drawing below. View only; it holds no state that is saved.
 
+import { sentences } from "../words.js";
 import { STYLE, paint } from "./paint.js";
 import { clock } from "./ticks.js";
 
+const word = sentences("windows");
 const WORDS = 20; // pixels: the line of words and the padding
 const ALONE = 34; // without a drawing: two lines
 
@@ -13,12 +15,13 @@ const ALONE = 34; // without a drawing: two lines
 export function summary({ plan, fps, about, guessed, problem, sections }) {
   if (!plan) return problem;
   const { windows, window, overlap, length } = plan;
-  const shared = windows.length > 1 ? `, ${overlap} shared` : "";
-  const count = `${windows.length} window${windows.length === 1 ? "" : "s"} of ${window}${shared}`;
+  const text = word(windows.length > 1 ? "several" : "one", { count: windows.length, window, overlap });
   const late = sections.filter(({ start }) => start * fps >= length).length;
-  const unused = late ? ` · ${late} section${late === 1 ? "" : "s"} after the end` : "";
-  const lasts = `${guessed && !about ? "about " : ""}${clock(length / fps)}`;
-  return `${about ? "about " : ""}${count} · ${length} frames, ${lasts}${unused}`;
+  const lasts = clock(length / fps, word("seconds"));
+  const time = guessed && !about ? word("about", { text: lasts }) : lasts;
+  const parts = [about ? word("about", { text }) : text, word("lasts", { length, time })];
+  if (late) parts.push(word(late > 1 ? "lateSections" : "lateSection", { count: late }));
+  return parts.join(" · ");
 }
 
 /**
@@ -30,8 +33,8 @@ export function wordsAt({ plan, fps }, frame) {
   if (!plan) return "";
   const inside = plan.windows.filter(({ first, frames }) => first <= frame && frame < first + frames);
   const numbers = inside.map(({ index }) => index + 1);
-  const where = numbers.length > 1 ? `shared by windows ${numbers.join(" and ")}` : `window ${numbers[0]}`;
-  return `frame ${frame}, ${clock(frame / fps)} · ${where}`;
+  const values = { frame, time: clock(frame / fps, word("seconds")), number: numbers[0], numbers: numbers.join(", ") };
+  return word(numbers.length > 1 ? "atShared" : "at", values);
 }
 
 export class StripView {

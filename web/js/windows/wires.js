@@ -2,19 +2,22 @@
 
 import { api } from "../../../../scripts/api.js";
 import { chainOf, fileRef, origin, valueOf } from "../graph.js";
+import { sentences } from "../words.js";
+
+const word = sentences("windows");
 
 /**
  * How the two window nodes name things. `films`: inputs whose length the video takes where length is 0.
- * @typedef {{overlap: string, sounds: string[], films: string[], fps: number, follows: string}} Kind
+ * @typedef {{overlap: string, sounds: string[], films: string[], fps: number, follows: "audio" | "drivingVideo"}} Kind
  * @type {Record<string, Kind>}
  */
 export const KINDS = {
   GengaInfiniteTalkWindow: {
-    overlap: "motion_frames", sounds: ["audio", "audio_2"], films: [], fps: 25, follows: "the audio",
+    overlap: "motion_frames", sounds: ["audio", "audio_2"], films: [], fps: 25, follows: "audio",
   },
   GengaWanAnimatePose: {
     overlap: "overlap", sounds: [], films: ["pose_video", "face_video", "background_video", "character_mask"],
-    fps: 30, follows: "the driving video",
+    fps: 30, follows: "drivingVideo",
   },
 };
 
@@ -22,14 +25,14 @@ const FILE_WIDGETS = { LoadAudio: "audio", LoadVideo: "file" };
 
 /**
  * The address of the file a loader shows; "" where nothing is wired, null where it is another node.
- * @param {any} node @param {string} name
+ * @param {Host.GraphNode} node @param {string} name
  * @returns {string | null}
  */
 export function fileOf(node, name) {
   const source = origin(node, name);
   if (!source) return "";
   const widget = /** @type {Record<string, string>} */ (FILE_WIDGETS)[source.type];
-  const value = widget && source.widgets?.find((/** @type {any} */ each) => each.name === widget)?.value;
+  const value = widget && source.widgets?.find((each) => each.name === widget)?.value;
   return typeof value === "string" && value ? viewURL(value) : null;
 }
 
@@ -41,7 +44,7 @@ function viewURL(annotated) {
 
 /**
  * The sections wired to a node, in order of time.
- * @param {any} node
+ * @param {Host.GraphNode} node
  * @returns {{start: number, label: string}[] | null} null where one of them cannot be read before a run
  */
 export function sectionsOf(node) {
@@ -55,20 +58,20 @@ export function sectionsOf(node) {
 }
 
 /** What a section changes, in few words: the beginning of its prompt, or that it brings a picture. */
-function labelOf(/** @type {any} */ section) {
+function labelOf(/** @type {Host.GraphNode} */ section) {
   const prompt = origin(section, "positive");
-  const text = prompt?.widgets?.find((/** @type {any} */ widget) => typeof widget.value === "string")?.value;
-  const words = typeof text === "string" ? text.trim().replace(/\s+/g, " ").slice(0, 80) : prompt ? "prompt" : "";
-  const picture = origin(section, "image") ? "new picture" : "";
-  return [words, picture].filter(Boolean).join(", ") || "section";
+  const text = prompt?.widgets?.find((widget) => typeof widget.value === "string")?.value;
+  const words = typeof text === "string" ? text.trim().replace(/\s+/g, " ").slice(0, 80) : prompt ? word("prompt") : "";
+  const picture = origin(section, "image") ? word("newPicture") : "";
+  return [words, picture].filter(Boolean).join(", ") || word("section");
 }
 
 /** Whether the windows go on from a clip: wired into Continue Video. */
-export function isContinued(/** @type {any} */ node) {
+export function isContinued(/** @type {Host.GraphNode} */ node) {
   const outputs = node.outputs?.length ?? 0;
   for (let slot = 0; slot < outputs; slot++) {
-    const targets = node.getOutputNodes?.(slot) ?? [];
-    if (targets.some((/** @type {any} */ target) => target.type === "GengaContinueVideo")) return true;
+    const targets = node.getOutputNodes(slot) ?? [];
+    if (targets.some((target) => target.type === "GengaContinueVideo")) return true;
   }
   return false;
 }
