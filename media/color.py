@@ -177,6 +177,25 @@ class ColorTransfer:
             maps = (*maps, stage.map(self._pooled(frames, maps, device), target))
         return replace(self, maps=maps)
 
+    def with_film(
+        self, chunks: Callable[[], Iterable[torch.Tensor]], device: torch.device | None = None
+    ) -> ColorTransfer:
+        """As with_source, for more frames than are to be held: ``chunks()`` gives them anew for each stage."""
+        maps: tuple[Map, ...] = ()
+        for stage, target in zip(METHODS[self.method], self.targets, strict=True):
+            found = None
+            for chunk in chunks():
+                self._check(chunk)
+                pooled = self._pooled(chunk, maps, device)
+                found = pooled if found is None else found + pooled
+            maps = (*maps, stage.map(found, target))
+        return replace(self, maps=maps)
+
+    @property
+    def passes(self) -> int:
+        """How often with_film reads the frames."""
+        return len(METHODS[self.method])
+
     def apply(
         self,
         frames: torch.Tensor,

@@ -10,6 +10,7 @@ def node_list() -> list[type]:
     from . import (
         animating,
         color,
+        finishing,
         guiding,
         hardware,
         keyframes,
@@ -40,6 +41,7 @@ def node_list() -> list[type]:
         *solvers.NODES,
         *windows.NODES,
         *color.NODES,
+        *finishing.NODES,
         *output.NODES,
     ]
 

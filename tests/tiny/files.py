@@ -21,7 +21,7 @@ if not __package__:  # run as a script: make the relative imports work
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     __package__ = "tiny"
 
-from . import all_in_one, animate, audio_encoder, clip_vision, talk, text, vae, wan
+from . import all_in_one, animate, audio_encoder, clip_vision, images, talk, text, upscaler, vae, wan
 
 I2V_HIGH = "wan2.2_i2v_high_noise_14B_fp16.safetensors"
 I2V_LOW = "wan2.2_i2v_low_noise_14B_fp16.safetensors"
@@ -38,6 +38,12 @@ CLIP_VISION = "clip_vision_h.safetensors"
 TALK_SINGLE = "wan2.1_infiniteTalk_single_fp16.safetensors"
 TALK_MULTI = "wan2.1_infiniteTalk_multi_fp16.safetensors"
 AUDIO_ENCODER = "wav2vec2-chinese-base_fp16.safetensors"
+UPSCALER = "RealESRGAN_x4plus.safetensors"
+PONY = "ponyDiffusionV6XL_v6StartWithThisOne.safetensors"
+FLUX = "flux1-dev.safetensors"
+FLUX_VAE = "ae.safetensors"
+CLIP_L = "clip_l.safetensors"
+T5 = "t5xxl_fp16.safetensors"
 
 HOST_PACK = Path(__file__).resolve().parent / "host_pack"
 
@@ -71,6 +77,12 @@ FILES = (
     TinyFile("model_patches", TALK_SINGLE, lambda: talk.weights(seed=30)),
     TinyFile("model_patches", TALK_MULTI, lambda: talk.weights(seed=31)),
     TinyFile("audio_encoders", AUDIO_ENCODER, lambda: audio_encoder.weights()),
+    TinyFile("upscale_models", UPSCALER, lambda: upscaler.weights()),
+    TinyFile("checkpoints", PONY, lambda: images.sdxl(seed=40)),
+    TinyFile("diffusion_models", FLUX, lambda: images.flux(seed=50)),
+    TinyFile("vae", FLUX_VAE, lambda: images.flux_vae(seed=51)),
+    TinyFile("text_encoders", CLIP_L, lambda: images.text_l(seed=52)),
+    TinyFile("text_encoders", T5, lambda: images.text_t5(seed=53)),
 )
 
 
