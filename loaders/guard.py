@@ -27,6 +27,7 @@ class ModelTraits:
     out_dim: int = 16
     vace: bool = False
     phr00t: bool = False
+    framepack: bool = False
 
     @property
     def sees_pictures(self) -> bool:
@@ -37,6 +38,8 @@ def traits_of(model) -> ModelTraits:
     """The traits of any MODEL, from the network itself: no loader of ours is needed."""
     network = getattr(model.model, "diffusion_model", None)
     embedding = getattr(network, "patch_embedding", None)
+    if hasattr(network, "clean_x_embedder"):
+        return ModelTraits(wan=False, framepack=True)
     if embedding is None or not hasattr(network, "blocks") or not hasattr(network, "text_embedding"):
         return ModelTraits(wan=False)
     return ModelTraits(
@@ -51,7 +54,8 @@ def traits_of(model) -> ModelTraits:
 def complaint(traits: ModelTraits, mark: Mapping) -> str | None:
     """Why a model with these traits cannot obey conditioning with this mark; None when it can.
 
-    ``mark``: pictures (count with strength above 0), control ("inpaint" or "vace"), node, arbitrary (bool).
+    ``mark``: pictures (count with strength above 0), control ("inpaint" or "vace"), node, arbitrary (bool); or
+    framepack (bool) and node.
     """
     error = _objection(traits, mark)
     return None if error is None else str(error)
@@ -74,7 +78,7 @@ def check_model(model, conds) -> None:
 
 
 def attach(model, family: str, **facts) -> None:
-    """Puts the guard on a freshly loaded MODEL and notes its family ("wan" or "phr00t") and facts on it.
+    """Puts the guard on a freshly loaded MODEL and notes its family ("wan", "phr00t", "framepack") and facts on it.
 
     Both survive clones. Changes ``model`` itself: only for one that nobody else has yet.
     """
@@ -126,6 +130,8 @@ def _entries(conds) -> Iterator[Mapping]:
 
 def _objection(traits: ModelTraits, mark: Mapping) -> InputError | None:
     node = mark.get("node", "the conditioning node")
+    if mark.get("framepack"):
+        return None if traits.framepack else _no_framepack(node)
     if not traits.wan:
         return InputError(
             "model",
@@ -148,6 +154,14 @@ def _objection(traits: ModelTraits, mark: Mapping) -> InputError | None:
     if mark.get("control") == "inpaint" and mark.get("pictures", 0) > 0 and not traits.sees_pictures:
         return _blind(traits, node, bool(mark.get("arbitrary")))
     return None
+
+
+def _no_framepack(node: str) -> InputError:
+    return InputError(
+        "model",
+        f"this is not a FramePack model, but {node} made its conditioning for FramePack",
+        "Connect a model from FramePack Loader.",
+    )
 
 
 def _blind(traits: ModelTraits, node: str, arbitrary: bool) -> InputError:

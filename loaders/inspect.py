@@ -14,7 +14,7 @@ from ..errors import InputError
 from .header import Header, Tensor, read_header
 
 __all__ = ["Header", "ModelFacts", "Tensor", "describe", "expect_text_encoder", "expect_vae", "expect_wan",
-           "read_header"]  # fmt: skip
+           "main_dtype", "quantized", "read_header"]  # fmt: skip
 
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.", "")
 _WAN_KEYS = {"head.modulation": 3, "patch_embedding.weight": 5}  # and how many dimensions they have
@@ -31,6 +31,7 @@ _WAN_MARKERS = (
 )
 _OTHER_MARKERS = (  # part of a key -> kind, words; read only when no Wan diffusion model was found
     ("condition_embedder.text_embedder.linear_1", "wan_diffusers", "a Wan model in diffusers' layout"),
+    ("clean_x_embedder.proj_4x.weight", "framepack", "a FramePack model"),
     ("conditioner.embedders.", "sdxl", "an SDXL checkpoint"),
     ("label_emb.0.0.weight", "sdxl", "an SDXL model"),
     ("input_blocks.0.0.weight", "sd", "a Stable Diffusion model"),
@@ -101,7 +102,7 @@ def _wan_facts(header: Header, prefix: str) -> ModelFacts:
         has_image_embedding=image,
         has_text_encoder=any(key.startswith("text_encoders.") for key in header.tensors),
         has_vae=any(key.startswith("vae.") for key in header.tensors),
-        quantized=_quantized(inner, header), dtype=_main_dtype(inner), prefix=prefix,
+        quantized=quantized(inner, header), dtype=main_dtype(inner), prefix=prefix,
     )  # fmt: skip
 
 
@@ -118,7 +119,8 @@ def _wan_kind(inner, in_dim: int, out_dim: int, image: bool) -> tuple[str, str]:
     return "wan_other", f"a Wan model for other inputs ({in_dim} input channels, a Fun-Control model for one)"
 
 
-def _quantized(inner, header: Header) -> str:
+def quantized(inner, header: Header) -> str:
+    """The scheme by which a file's tensors ``inner`` are quantized, "" for plain ones."""
     if any(key.endswith((".scale_weight", "scaled_fp8")) for key in inner):
         return "fp8 scaled"
     if "_quantization_metadata" in header.metadata or any(key.endswith(".comfy_quant") for key in inner):
@@ -126,7 +128,8 @@ def _quantized(inner, header: Header) -> str:
     return ""
 
 
-def _main_dtype(tensors) -> str:
+def main_dtype(tensors) -> str:
+    """The type that most of the numbers of some tensors have, as safetensors spells it."""
     weights = Counter()
     for tensor in tensors.values():
         weights[tensor.dtype] += tensor.size
@@ -174,6 +177,7 @@ _REMEDIES = {
     "vae": "Choose a Wan diffusion model here; a VAE belongs in the vae input.",
     "text": "Choose a Wan diffusion model here; a text encoder belongs in the text_encoder input.",
     "wan_diffusers": "Choose the single-file version made for ComfyUI (diffusers' folders are not read).",
+    "framepack": "Load it with FramePack Loader.",
     "wan_part": "Put all its numbered files into a folder of their own, and choose that folder.",
     "infinitetalk": "Choose the Wan I2V model they belong to.",
     "vace_module": "Choose a Wan VACE model in one file.",

@@ -14,7 +14,7 @@ NONE = "none"
 _HIDDEN = [io.Hidden.prompt, io.Hidden.unique_id]
 
 
-def _option_inputs() -> list:
+def option_inputs() -> list:
     return [
         io.Combo.Input(
             "base_precision", options=list(options.BASE_PRECISIONS), default="auto",
@@ -51,13 +51,13 @@ def _shift_input():
     )  # fmt: skip
 
 
-def _report(cls, notes: list[str], **facts) -> dict | None:
-    report = Report(cls)
+def report(cls, notes: list[str], **facts) -> dict | None:
+    said = Report(cls)
     for note in dict.fromkeys(notes):
-        report.say(note)
+        said.say(note)
     if facts:
-        report.fact(**facts)
-    return report.ui()
+        said.fact(**facts)
+    return said.ui()
 
 
 class AniSoraLoader(io.ComfyNode):
@@ -82,7 +82,7 @@ class AniSoraLoader(io.ComfyNode):
                                "models/text_encoders."),
                 io.Combo.Input("vae", options=wan.list_files("vae"),
                                tooltip="The Wan 2.1 VAE (16 channels), from models/vae."),
-                *_option_inputs(),
+                *option_inputs(),
                 _shift_input(),
             ],
             outputs=[io.Model.Output(display_name="high"), io.Model.Output(display_name="low"),
@@ -96,7 +96,7 @@ class AniSoraLoader(io.ComfyNode):
         chosen = LoadOptions(base_precision, weight_dtype, attention)
         low_name = None if low_noise_model == NONE else low_noise_model
         loaded = experts.load(high_noise_model, low_name, text_encoder, vae, chosen, shift)
-        return io.NodeOutput(loaded.high, loaded.low, loaded.clip, loaded.vae, ui=_report(cls, loaded.notes))
+        return io.NodeOutput(loaded.high, loaded.low, loaded.clip, loaded.vae, ui=report(cls, loaded.notes))
 
 
 class Phr00tLoader(io.ComfyNode):
@@ -116,7 +116,7 @@ class Phr00tLoader(io.ComfyNode):
                                tooltip="For merges that come as two files: which of them to load, found beside the "
                                "chosen file by exchanging high and low in its name. A one-file merge has nothing to "
                                "choose between, and the node says so."),
-                *_option_inputs(),
+                *option_inputs(),
             ],
             outputs=[io.Model.Output(display_name="MODEL"), io.Clip.Output(display_name="CLIP"),
                      io.Vae.Output(display_name="VAE")],
@@ -130,7 +130,7 @@ class Phr00tLoader(io.ComfyNode):
         name, notes = phr00t.pick(checkpoint, lighting_variant, wan.list_files("checkpoints"))
         path = wan.find("checkpoints", name, "checkpoint")
         loaded = phr00t.load(path, chosen, phr00t.inspect_all_in_one(path))
-        ui = _report(cls, [*notes, *loaded.notes], checkpoint_loaded=name)
+        ui = report(cls, [*notes, *loaded.notes], checkpoint_loaded=name)
         return io.NodeOutput(loaded.model, loaded.clip, loaded.vae, ui=ui)
 
 
@@ -147,7 +147,7 @@ class WanModelLoader(io.ComfyNode):
                 io.Combo.Input("model", options=wan.list_files("diffusion_models"),
                                tooltip="A Wan 2.1 or 2.2 model (I2V, T2V, VACE, Animate), .safetensors or .gguf, from "
                                "models/diffusion_models."),
-                *_option_inputs(),
+                *option_inputs(),
                 _shift_input(),
             ],
             outputs=[io.Model.Output(display_name="MODEL")],
@@ -163,7 +163,7 @@ class WanModelLoader(io.ComfyNode):
         facts = wan.inspect_diffusion(path, "model")
         loaded = wan.load_diffusion(path, chosen, facts)
         notes = [f"{model} is {facts.what}.", *loaded.notes]
-        return io.NodeOutput(wan.apply_shift(loaded.model, shift), ui=_report(cls, notes))
+        return io.NodeOutput(wan.apply_shift(loaded.model, shift), ui=report(cls, notes))
 
 
 class InfiniteTalkLoader(io.ComfyNode):
@@ -191,7 +191,7 @@ class InfiniteTalkLoader(io.ComfyNode):
     @classmethod
     def execute(cls, model, infinitetalk_model) -> io.NodeOutput:
         patched, notes = talk.load(model, infinitetalk_model)
-        return io.NodeOutput(patched, ui=_report(cls, notes, infinitetalk_loaded=infinitetalk_model))
+        return io.NodeOutput(patched, ui=report(cls, notes, infinitetalk_loaded=infinitetalk_model))
 
 
 NODES = [AniSoraLoader, Phr00tLoader, WanModelLoader, InfiniteTalkLoader]
