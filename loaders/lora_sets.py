@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +13,7 @@ from ..errors import InputError
 from .lora import Use
 
 VERSION = 1
-LONGEST = 64
 _LIMIT = 1_000_000  # bytes of a set's file
-_FORBIDDEN = frozenset('/\\:*?"<>|')
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10))}
 
 
 class LoraSet(NamedTuple):
@@ -36,12 +32,7 @@ def save(name: str, chosen: LoraSet) -> bool:
     """Writes ``chosen`` under ``name``; whether a set of that name was there before. InputError for a name no file can have."""
     path = _path(name)
     before = path.is_file()
-    sides = {side: [use._asdict() for use in uses] for side, uses in chosen._asdict().items()}
-    text = json.dumps({"version": VERSION, **sides}, ensure_ascii=False, indent=1)
-    # A reader never sees half a file.
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    places.write(path, json.dumps({"version": VERSION, **values(chosen)}, ensure_ascii=False, indent=1))
     return before
 
 
@@ -54,11 +45,28 @@ def read(name: str, input_name: str = "lora_set") -> LoraSet:
     try:
         if path.stat().st_size > _LIMIT:
             raise ValueError("too long")
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return LoraSet(*(_uses(stored[side]) for side in LoraSet._fields))
+        return parsed(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         problem = f"the LoRA set {name!r} is damaged ({path.name}: {error})"
         raise InputError(input_name, problem, "Save it again.") from error
+
+
+def values(chosen: LoraSet) -> dict:
+    """What is stored of a set, besides its version."""
+    return {side: [use._asdict() for use in uses] for side, uses in chosen._asdict().items()}
+
+
+def parsed(stored: dict) -> LoraSet:
+    """The set that ``values`` told of; ValueError, TypeError or KeyError for what is none."""
+    return LoraSet(*(_uses(stored[side]) for side in LoraSet._fields))
+
+
+def remove(name: str) -> bool:
+    """Whether there was one."""
+    path = _path(name)
+    there = path.is_file()
+    path.unlink(missing_ok=True)
+    return there
 
 
 def _uses(stored) -> tuple[Use, ...]:
@@ -84,9 +92,4 @@ def _folder() -> Path:
 
 def _path(name: str, input_name: str = "name") -> Path:
     """The file of a set. Only names that are one plain file name on every system."""
-    plain = isinstance(name, str) and name == name.strip(" .") and 0 < len(name) <= LONGEST
-    if not plain or not name.isprintable() or _FORBIDDEN & set(name) or name.split(".")[0].lower() in _RESERVED:
-        problem = f"{str(name)[:80]!r} cannot be the name of a set"
-        remedy = f"Use up to {LONGEST} letters, digits, spaces, - and _; not {' '.join(sorted(_FORBIDDEN))}."
-        raise InputError(input_name, problem, remedy)
-    return _folder() / f"{name}.json"
+    return _folder() / f"{places.file_name(name, input_name, 'a set')}.json"

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 
 from ..errors import InputError
-from . import graphs, jobs, payload, pictures, settings
+from . import graphs, jobs, payload, pictures, presets, settings
 from .build import Built, build, host_refused
 from .payload import LARGEST_SEED, Payload
 from .problems import of_input, pointer, refused
@@ -18,24 +18,27 @@ _AT_ONCE = 4  # pictures that are fetched at the same time
 
 @dataclass(frozen=True)
 class Order:
-    payload: Payload
+    """What is left of a payload once it is built: its workflow, its seed (-1: to be drawn) and how many are wanted."""
+
     built: Built
+    seed: int
+    count: int
 
     def seeds(self) -> list[int]:
         """One for each item of the batch; -1 is drawn here, so that every answer tells the seed."""
-        first = self.payload.seed if self.payload.seed >= 0 else secrets.randbelow(LARGEST_SEED + 1)
-        return [(first + number) % (LARGEST_SEED + 1) for number in range(self.payload.batch_size)]
+        first = self.seed if self.seed >= 0 else secrets.randbelow(LARGEST_SEED + 1)
+        return [(first + number) % (LARGEST_SEED + 1) for number in range(self.count)]
 
 
 async def take(body: dict) -> Order:
     """Checks all of it before anything is fetched or written; Problem for whatever is wrong."""
     chosen = settings.read()
-    checked = payload.check(body)
+    checked = payload.check(presets.filled(body))
     given = _given(checked)
     describe = functools.cache(graphs.definition)
     build(checked, dict.fromkeys(given, "genga/none"), chosen, describe)  # for its faults: before a picture is fetched
     stored = await _store(given, chosen)
-    return Order(checked, build(checked, stored, chosen, describe))
+    return Order(build(checked, stored, chosen, describe), checked.seed, checked.batch_size)
 
 
 async def queue(request, order: Order, seed: int, prefix: str | None = None) -> dict:

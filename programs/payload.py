@@ -109,6 +109,16 @@ def check(body: dict) -> Payload:
     return payload
 
 
+def faults_in_part(values: dict) -> list[Fault]:
+    """What is wrong with some fields by themselves, whatever is still missing."""
+    whole = {"model": "anisora", "mode": "t2v", "prompt": "x", **values}
+    try:
+        Payload.model_validate({key: value for key, value in whole.items() if value is not None})
+    except ValidationError as error:
+        return list(_faults(error))
+    return []
+
+
 def _faults(error: ValidationError):
     for fault in error.errors(include_url=False):
         # pydantic names the branch of a union too ("list[str]"), which is no part of the payload

@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 import sys
+from urllib.parse import quote
 
 from .problems import MEDIA_TYPE, Problem, parse
 
@@ -29,6 +30,8 @@ async def _answer(handler, server, request):
         return _problem(Problem(413, f"{error.text or 'too large'}. Send smaller pictures, or URLs."))
     except Problem as problem:
         return _problem(problem)
+    except OSError as error:
+        return _problem(Problem(503, f"A file cannot be written or read: {error}. Make room, or allow it."))
     return web.json_response(body, status=status, headers=headers)
 
 
@@ -62,8 +65,60 @@ async def _job(server, request):
     return 200, jobs.look(server, request.match_info["id"]), None
 
 
+async def _presets(server, request):
+    from . import presets
+
+    return 200, presets.names(), None
+
+
+async def _preset(server, request):
+    from . import presets
+
+    kind, name = request.match_info["kind"], request.match_info["name"]
+    if request.method == "PUT":
+        replaced = presets.save(kind, name, parse(await request.read()))
+        return 200 if replaced else 201, presets.read(kind, name), None
+    found = presets.read(kind, name)
+    if request.method == "DELETE":
+        presets.remove(kind, name)
+    return 200, found, None
+
+
+async def _export(server, request):
+    from . import presets
+
+    return 200, presets.export(), {"Content-Disposition": 'attachment; filename="genga-presets.json"'}
+
+
+async def _import(server, request):
+    from . import presets
+
+    return 200, presets.take_in(parse(await request.read())), None
+
+
+async def _begin_batch(server, request):
+    from . import batches
+
+    told = await batches.begin(request, server, parse(await request.read()))
+    return 202, told, {"Location": f"/genga/batches/{quote(told['name'])}"}
+
+
+async def _batch(server, request):
+    from . import batches
+
+    return 200, batches.look(server, request.match_info["name"]), None
+
+
 _ROUTES = (
     ("GET", "/genga/schema", _schema),
     ("POST", "/genga/generate", _generate),
     ("GET", "/genga/jobs/{id}", _job),
+    ("POST", "/genga/batch", _begin_batch),
+    ("GET", "/genga/batches/{name}", _batch),
+    ("GET", "/genga/presets", _presets),
+    ("GET", "/genga/presets/export", _export),
+    ("POST", "/genga/presets/import", _import),
+    ("GET", "/genga/presets/{kind}/{name}", _preset),
+    ("PUT", "/genga/presets/{kind}/{name}", _preset),
+    ("DELETE", "/genga/presets/{kind}/{name}", _preset),
 )
