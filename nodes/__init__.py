@@ -15,6 +15,7 @@ def node_list() -> list[type]:
         guiding,
         hardware,
         keyframes,
+        latents,
         loading,
         loras,
         output,
@@ -44,6 +45,7 @@ def node_list() -> list[type]:
         *windows.NODES,
         *color.NODES,
         *finishing.NODES,
+        *latents.NODES,
         *output.NODES,
     ]
 
