@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..conditioning import latent_time
+from ..loaders import lora_sets
 from . import files, graphs
 from .families import FAMILIES, PICTURES
 from .graphs import Definition, Graph
@@ -179,6 +180,9 @@ def _add_loras(graph: Graph, payload: Payload) -> None:
     """A LoRA Set node behind the loader of a video model."""
     if payload.lora_set is None:
         return
+    if payload.lora_set not in lora_sets.names():  # 0.3.75 does not check the combos of such nodes
+        detail = f"lora_set: there is no {payload.lora_set!r}. GET /genga/presets lists them."
+        raise refused([Fault("/lora_set", detail)])
     loaders = {"GengaAniSoraLoader": 2, "GengaPhr00tLoader": 1, "GengaWanModelLoader": 1}
     found = [(identity, count) for kind, count in loaders.items() for identity in graph.of_kind(kind)]
     if not found:
