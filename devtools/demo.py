@@ -70,7 +70,9 @@ def run(server: Server) -> tuple[Path, list[int], dict]:
     say(f"drew {POSES} key pictures of {WIDTH} x {HEIGHT} (in {server.input})")
     workflow = shipped.ready(WORKFLOW, shipped.stand_ins(tiny_files), pictures)
     prompt = to_prompt(workflow, server.get("/object_info"))
-    say(f"queueing workflows/{WORKFLOW}.json, unchanged but for the names of models and pictures")
+    (direction,) = [node for node in prompt.values() if node["class_type"] == "GengaArbitraryKeyframes"]
+    direction["inputs"] |= {"width": WIDTH, "height": HEIGHT}
+    say(f"queueing workflows/{WORKFLOW}.json, unchanged but for models, pictures and the size")
     say("81 frames, 8 steps: half a minute to two minutes on two cores")
     started = time.monotonic()
     entry = server.queue(prompt, {"extra_pnginfo": {"workflow": workflow}}, timeout=900)

@@ -13,6 +13,13 @@ VERSION = 0.4
 PACK = "genga"  # the registry id, by which the Manager offers a missing pack
 PACK_VERSION = "0.1.0"
 CORE_VERSION = "0.3.75"
+# Pixels that the page adds below the widgets: web/js/windows and web/js/timeline.
+STRIPS = {
+    "GengaInfiniteTalkWindow": 130,
+    "GengaWanAnimatePose": 60,
+    "GengaArbitraryKeyframes": 240,
+    "GengaWanFFLF": 220,
+}
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 
 
@@ -205,5 +212,5 @@ def _height(data: dict, specs: dict) -> int:
     texts = sum(1 for spec in specs.values() if len(spec) > 1 and spec[1].get("multiline"))
     rows = max(sockets, len(data["outputs"])) * 20 + len(data["widgets_values"]) * 24
     pictures = 240 if data["type"] in ("LoadImage", "LoadImageMask") else 0
-    strip = {"GengaInfiniteTalkWindow": 100, "GengaWanAnimatePose": 60}.get(data["type"], 0)  # web/js/windows
+    strip = STRIPS.get(data["type"], 0)
     return int(math.ceil((40 + rows + texts * 120 + pictures + strip) / 10) * 10)

@@ -130,22 +130,23 @@ def keyframe_chain(sheet: Sheet, frames: list[int], masks: dict[int, object] | N
 
 def anisora_keyframes(sheet: Sheet) -> None:
     text = "The dancer lifts her arms, turns around once and bows in one smooth, consistent, flowing movement."
+    sheet.COLUMNS = (0, 400, 860, 1420, 1840)  # a wide timeline
     loader, positive, negative = anisora(sheet, text, 3.5)
-    first, chain = keyframe_chain(sheet, [0, 20, 40, 60, 80])
-    size = sheet.place(2, "GengaSizeFromImage", 700, image=first.out(), budget="480p (832x480)")
     node = sheet.place(
-        2, "GengaArbitraryKeyframes", 0, positive=positive.out(), negative=negative.out(), vae=loader.out(3), length=81,
-        keyframes=chain.out(), snap="anisora", width=size.out(0), height=size.out(1),
+        2, "GengaArbitraryKeyframes", 0, wide=520, positive=positive.out(), negative=negative.out(), vae=loader.out(3),
+        width=832, height=480, length=81, snap="anisora",
     )  # fmt: skip
-    sheet.group("Direction: keyframes anywhere", [node, size])
+    sheet.group("Direction: keyframes anywhere", [node])
     direct_and_sample(sheet, loader, node, 4)
     sheet.explain(
-        "# AniSora: keyframes\nFive key drawings at frames 0, 20, 40, 60 and 80. Describe the whole movement, not the single "
-        "frames; say *smooth* and *consistent*.\n\n`snap` anisora moves each to a multiple of 8, as the reference does (20 "
-        "becomes 16, 60 becomes 64; the node tells); latent keeps multiples of 4.\n\nMore keyframes: add a Keyframe node to "
-        "the chain. One alone may stand anywhere, at frame 40 say.\n\n**Pose sequence**: a keyframe every 16 frames. "
-        "**Dance**: six keyframes on the beat, motion score 4.",
-        ANISORA, 560,
+        "# AniSora: keyframes\nDrop your key drawings on the timeline of *Arbitrary Keyframes*: several at once are spread from "
+        "the first frame to the last. Drag one to its moment, set its strength, press Run. Five at 0, 20, 40, 60 and 80 are "
+        "a good beginning; one alone may stand anywhere, at frame 40 say.\n\nDescribe the whole movement, not the single "
+        "frames; say *smooth* and *consistent*.\n\n`width` and `height`: the video's, as the drawings are; 832x480 lies "
+        "down, 480x832 stands. `snap` anisora has multiples of 8, as the reference does; latent has multiples of 4.\n\nA "
+        "picture that another node makes comes in by a *Keyframe* node (workflow *AniSora Localized*).\n\n**Pose "
+        "sequence**: a keyframe every 16 frames. **Dance**: six keyframes on the beat, motion score 4.",
+        ANISORA, 600,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -16,24 +17,45 @@ SIZE = (64, 48)
 def used(request, chromium, server, tiny, tmp_path_factory):
     """What happened when the timeline was used: the notes of timeline.mjs."""
     folder = tmp_path_factory.mktemp("timeline")
+    put_models(server, shipped.stand_ins(tiny.files))
     job = {
         "template": "AniSora Keyframes",
-        "stand_ins": shipped.stand_ins(tiny.files),
-        "loads": [picture(server.input / f"wired{i}.png", i).name for i in range(5)],
+        "numbers": {"width": 64, "height": 48, "steps": 2},
         "pictures": [str(picture(folder / f"dropped {i}.png", i)) for i in range(3)],
         "vue": request.param == "vue",
+        "chain": "AniSora Localized",
+        "files": {
+            "LoadImage": [picture(server.input / f"wired{i}.png", i).name for i in range(2)],
+            "LoadImageMask": [half_mask(server.input / "wired mask.png").name],
+        },
     }
     path = folder / "job.json"
     path.write_text(json.dumps(job), encoding="utf-8")
     command = [chromium.node, "timeline.mjs", server.url, chromium.chromium, str(path)]
-    done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def put_models(server, stand_ins):
+    """The tiny models under the names that the template has, so that it runs as it opens."""
+    for shipped_name, tiny_name in stand_ins.items():
+        for path in server.models.rglob(tiny_name):
+            if not path.with_name(shipped_name).exists():
+                shutil.copyfile(path, path.with_name(shipped_name))
 
 
 def picture(path, number):
     made = Image.new("RGB", SIZE, (60 * number, 120, 255 - 60 * number))
     ImageDraw.Draw(made).ellipse((8 * number, 10, 8 * number + 16, 30), fill="white")
+    made.save(path)
+    return path
+
+
+def half_mask(path):
+    """Grey, as Load Image (as Mask) reads it by its red channel: white on the left."""
+    made = Image.new("RGB", SIZE)
+    ImageDraw.Draw(made).rectangle((0, 0, SIZE[0] // 2, SIZE[1]), fill="white")
     made.save(path)
     return path
 
@@ -54,6 +76,26 @@ def test_keys_move_and_remove_and_the_host_undoes(used):
     assert used["redone"] == [0, 56, 80]
 
 
+def test_a_mask_is_painted_in_the_hosts_editor(used, server):
+    from genga.conditioning.timeline import _read_mask
+
+    masked = [key for key in used["painted"] if "mask" in key]
+    assert [key["frame"] for key in masked] == [56]
+    ref = masked[0]["mask"]
+    mask = _read_mask(server.input / ref["subfolder"] / ref["name"], "mask")
+    assert mask.shape == (1, SIZE[1], SIZE[0])
+    assert mask[0, SIZE[1] // 2, SIZE[0] // 4] > 0.3, "painted: here the picture applies"
+    assert mask[0, :, SIZE[0] // 2 :].max() == 0, "not painted"
+
+
+def test_the_mask_reaches_the_run(used, server):
+    """The node got it: the prompt in the video has the reference, and the node reads it before anything is drawn."""
+    (path,) = [path for path in server.files(server.finished(used["prompt_id"])) if path.suffix == ".mp4"]
+    beside = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    (node,) = [n for n in beside["prompt"].values() if n["class_type"] == "GengaArbitraryKeyframes"]
+    assert json.loads(node["inputs"]["timeline"])["keyframes"] == used["painted"]
+
+
 def test_the_value_refers_to_uploaded_files(used, server):
     keys = json.loads(used["value"])["keyframes"]
     assert [(key["frame"], key["strength"]) for key in keys] == [(0, 1), (56, 0.5), (80, 1)]
@@ -72,10 +114,43 @@ def test_the_video_is_made_of_them(used, server):
     assert [fact["keyframes"] for fact in facts] == [[0, 56, 80]]
 
 
+def test_the_last_run_is_seen_on_the_same_axis(used):
+    assert used["film"]["says"] == "Last run" and not used["film"]["old"]
+    first, middle, last = used["film"]["colours"]  # the pictures are ever more red and ever less blue
+    assert first[2] > first[0] and last[0] > last[2]
+    assert first[2] > middle[2] + 10 > last[2] + 20
+
+
+def test_what_changed_since_is_said_and_taken_back(used):
+    assert used["changed"]["old"] and "before" in used["changed"]["says"]
+    assert not used["back"]["old"]
+
+
 def test_a_reload_finds_everything_as_it_was(used):
     assert used["reloaded"] == used["value"]
     assert [text.split(",")[0] for text in used["shown"]] == ["frame 0", "frame 56", "frame 80"]
     assert used["shown"][1].endswith("strength 0.5")
+
+
+def test_wired_keyframes_are_taken_over_with_all_they_have(used):
+    chain = used["chain"]
+    assert chain["offer"] == "Take over wired (2)" and sorted(chain["before"]) == [0, 40]
+    first, second = chain["value"]["keyframes"]
+    assert (first["frame"], first["image"]["name"], first["strength"]) == (0, "wired0.png", 1)
+    assert (second["frame"], second["image"]["name"], second["mask"]["name"]) == (40, "wired1.png", "wired mask.png")
+    assert "mask" not in first
+    assert chain["after"] == [] and not chain["offered"]
+    assert chain["said"].startswith("Taken over: 2.")
+
+
+def test_taking_over_is_one_step_of_undo(used):
+    assert used["chain"]["undone"] == []
+    assert used["chain"]["rewired"] == used["chain"]["before"]
+
+
+def test_what_is_computed_stays_wired_and_says_why(used):
+    assert used["chain"]["some"] == [40] and used["chain"]["left"] == [0]
+    assert "Taken over: 1. Still wired: Frame 0: its picture is made by a node" in used["chain"]["why"]
 
 
 def test_axe_finds_no_serious_fault(used):

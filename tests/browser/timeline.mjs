@@ -1,6 +1,6 @@
 // Uses the keyframe timeline as a person does: node timeline.mjs <url> <chromium> <job.json>; prints one JSON object.
-// The job: {"template": name, "stand_ins": {model: tiny model}, "loads": [names for Load Image], "pictures": [paths],
-// "vue": bool}.
+// The job: {"template": name, "numbers": {widget: value}, "pictures": [paths], "vue": bool, "chain": name of a workflow
+// with Keyframe nodes, "files": {"LoadImage": [names], "LoadImageMask": [names]} for it}.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { chromium } from 'playwright-core'
@@ -13,6 +13,7 @@ const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 
 const browser = await chromium.launch({ executablePath, args: quiet })
 const page = await browser.newPage({ viewport: { width: 1600, height: 1300 } })
+page.setDefaultTimeout(120000)
 const errors = []
 const ours = (text) => /extensions\/[^/]*genga/i.test(text)
 page.on('console', (message) => message.type() === 'error' && ours(message.text() + message.location().url) &&
@@ -55,24 +56,19 @@ async function settled(expected) {
   return frames()
 }
 
+/** Through the host's template browser, by clicks; then smaller numbers than shipped, for time. */
 async function openTemplate() {
-  await page.evaluate(async ({ template, models, loads, type }) => {
-    const path = `/workflow_templates/ComfyUI-Genga/${encodeURIComponent(template)}.json`
-    const workflow = await (await window.app.api.fetchApi(path)).json()
-    const left = [...loads]
-    for (const node of workflow.nodes) {
-      node.widgets_values = (node.widgets_values ?? []).map((each) => models[each] ?? each)
-      if (node.type === 'LoadImage') node.widgets_values[0] = left.shift()
-    }
-    await window.app.loadGraphData(workflow)
+  await page.locator('.templates-tab-button').click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText('ComfyUI-Genga', { exact: true }).click()
+  await dialog.getByRole('heading', { name: job.template, exact: true }).click()
+  await page.waitForFunction((type) => window.app.graph._nodes.some((each) => each.type === type), NODE)
+  await dialog.waitFor({ state: 'hidden' })
+  await page.evaluate((numbers) => {
     for (const { widgets } of window.app.graph._nodes) {
-      const steps = widgets?.find(({ name }) => name === 'steps')
-      if (steps) steps.value = 2 // the frames are what is looked at, not the noise between
+      for (const widget of widgets ?? []) if (widget.name in numbers) widget.value = numbers[widget.name]
     }
-    // the template brings its keyframes by wire; these are set on the strip instead
-    const node = window.app.graph._nodes.find((each) => each.type === type)
-    node.disconnectInput(node.inputs.findIndex(({ name }) => name === 'keyframes'))
-  }, { template: job.template, models: job.stand_ins, loads: job.loads, type: NODE })
+  }, job.numbers)
   await page.waitForTimeout(1000)
 }
 
@@ -107,6 +103,25 @@ async function dragTo(index, frame) {
   await page.mouse.up()
 }
 
+/** Paints a line over the left of the selected picture in the host's mask editor; gives what is then in the value. */
+async function paint() {
+  const timeline = page.locator('.genga-timeline')
+  await timeline.locator('summary').click()
+  await timeline.getByRole('button', { name: 'Paint mask' }).click()
+  const canvas = page.locator('#maskEditorCanvasContainer canvas').first()
+  await canvas.waitFor()
+  await page.waitForTimeout(2000) // the editor fits the picture into its place
+  const { x, y, width, height } = await canvas.boundingBox()
+  await page.mouse.move(x + width * 0.25, y + height * 0.2)
+  await page.mouse.down()
+  for (let i = 1; i <= 8; i += 1) await page.mouse.move(x + width * 0.25, y + height * (0.2 + i * 0.075))
+  await page.mouse.up()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await canvas.waitFor({ state: 'hidden' })
+  for (let i = 0; i < 100 && !(await value()).includes('mask'); i += 1) await page.waitForTimeout(100)
+  return JSON.parse(await value()).keyframes
+}
+
 async function queue() {
   const known = Object.keys(await (await fetch(url + '/history')).json())
   await page.evaluate(() => window.app.queuePrompt(0))
@@ -118,14 +133,83 @@ async function queue() {
   return null
 }
 
+/** What the film of the last run says, and its colours at frames of the video's 81. */
+async function film(frames) {
+  await page.locator('.genga-timeline .film:not([hidden])').waitFor({ timeout: 60000 })
+  await page.waitForTimeout(800) // the strip looks at the graph from time to time
+  return page.evaluate((frames) => {
+    const root = document.querySelector('.genga-timeline').shadowRoot
+    const handles = [...root.querySelectorAll('.handle')].map((each) => each.getBoundingClientRect())
+    const [first, last] = [handles[0], handles.at(-1)].map(({ left, width }) => left + width / 2)
+    const film = root.querySelector('.film')
+    const canvas = film.querySelector('canvas')
+    const box = canvas.getBoundingClientRect()
+    const colours = frames.map((frame) => {
+      const x = first + ((last - first) * frame) / 80 + 4 // beside the line that marks a keyframe
+      const pixel = [((x - box.left) * canvas.width) / box.width, canvas.height * 0.2]
+      return [...canvas.getContext('2d').getImageData(...pixel.map(Math.round), 1, 1).data]
+    })
+    return { says: film.getAttribute('aria-label'), old: film.classList.contains('old'), colours }
+  }, frames)
+}
+
 async function axe() {
   await page.evaluate(readFileSync('node_modules/axe-core/axe.min.js', 'utf8'))
   const { violations } = await page.evaluate(() => window.axe.run(document.querySelector('.genga-timeline')))
   return violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map(({ target }) => String(target)) }))
 }
 
+/** Opens a workflow with Keyframe nodes, with pictures that are there. */
+async function openChain() {
+  await page.evaluate(async ({ chain, files }) => {
+    const path = `/workflow_templates/ComfyUI-Genga/${encodeURIComponent(chain)}.json`
+    const workflow = await (await window.app.api.fetchApi(path)).json()
+    const left = structuredClone(files)
+    for (const { type, widgets_values } of workflow.nodes) if (left[type]?.length) widgets_values[0] = left[type].shift()
+    await window.app.loadGraphData(workflow)
+  }, job)
+  await page.waitForTimeout(1500)
+  await show()
+}
+
+/** What is wired into the timeline's node by now: the frame of each Keyframe node. */
+const wired = () => page.evaluate((type) => {
+  const frames = []
+  let node = window.app.graph._nodes.find((each) => each.type === type)
+  for (;;) {
+    node = node.getInputNode(node.inputs.findIndex(({ name }) => name === 'keyframes'))
+    if (!node) return frames
+    frames.push(node.widgets.find(({ name }) => name === 'frame_index').value)
+  }
+}, NODE)
+
+const takeOver = page.locator('.genga-timeline').getByRole('button', { name: /Take over wired/ })
+const says = () => page.locator('.genga-timeline .status').innerText()
+
+async function takeOvers() {
+  await openChain()
+  const found = { offer: await takeOver.innerText(), before: await wired() }
+  await takeOver.click()
+  Object.assign(found, { frames: await settled([0, 40]), value: JSON.parse(await value()), after: await wired(), said: await says(),
+    offered: await takeOver.isVisible() })
+  await page.keyboard.press('Control+z')
+  Object.assign(found, { undone: await settled([]), rewired: await wired() })
+  await page.waitForTimeout(1000) // undo makes the node anew
+  await page.evaluate(() => { // a picture that is computed
+    const { graph } = window.app
+    const key = graph._nodes.find((node) => node.type === 'GengaKeyframe' && node.widgets[0].value === 0)
+    const slot = key.inputs.findIndex(({ name }) => name === 'image')
+    const computed = window.LiteGraph.createNode('ImageInvert')
+    graph.add(computed)
+    key.getInputNode(slot).connect(0, computed, 0)
+    computed.connect(0, key, slot)
+  })
+  await takeOver.click()
+  return Object.assign(found, { some: await settled([40]), left: await wired(), why: await says() })
+}
+
 const result = { errors }
-await page.goto(url, { waitUntil: 'domcontentloaded' })
+await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120000 })
 await ready()
 await openTemplate()
 await show()
@@ -149,15 +233,25 @@ await page.waitForTimeout(600) // undo makes the node anew
 await handles.nth(1).focus()
 await page.keyboard.press('ArrowRight')
 result.redone = await settled([0, 56, 80])
+result.painted = await paint()
 result.axe = await axe()
 result.value = await value()
 result.prompt_id = await queue()
+result.film = result.prompt_id && (await film([0, 56, 79]))
+await handles.nth(1).focus()
+await page.keyboard.press('ArrowRight')
+await settled([0, 64, 80])
+result.changed = await film([0])
+await page.keyboard.press('Control+z')
+await settled([0, 56, 80])
+result.back = await film([0])
 result.refused = await page.evaluate(() => JSON.parse(JSON.stringify(window.app.lastNodeErrors ?? null)))
 await page.waitForTimeout(1500) // the page keeps its drafts a moment later
-await page.reload({ waitUntil: 'domcontentloaded' })
+await page.reload({ waitUntil: 'domcontentloaded', timeout: 120000 })
 await ready()
 await show()
 result.reloaded = await value()
 result.shown = await handles.evaluateAll((all) => all.map((each) => each.getAttribute('aria-valuetext')))
+result.chain = await takeOvers()
 await browser.close()
 console.log(JSON.stringify(result))

@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 LONG = ("InfiniteTalk", "WanAnimate")  # test_long_workflows.py
 NAMES = [name for name in shipped.NAMES if not name.startswith(LONG)]
 PICTURE = (64, 48)
-# Without a picture nothing makes the video small, so these two numbers are changed as well; test_full_size.py has
-# the size shipped.
+# Where no picture makes the video small, these two numbers are changed as well; test_full_size.py has the size
+# shipped.
 SMALL = {"width": 64, "height": 48}
 
 
@@ -55,8 +55,8 @@ def run(server, info, models, pictures):
     def queue(name: str):
         workflow = shipped.ready(name, models, pictures)
         prompt = to_prompt(workflow, info)
-        if name.endswith("T2V"):
-            (node,) = [n for n in prompt.values() if n["class_type"] == "GengaWanFFLF"]
+        (node,) = [n for n in prompt.values() if n["class_type"] in ("GengaWanFFLF", "GengaArbitraryKeyframes")]
+        if isinstance(node["inputs"]["width"], int):
             node["inputs"] |= SMALL
         entry = server.queue(prompt, {"extra_pnginfo": {"workflow": workflow}})
         return workflow, prompt, entry

@@ -8,6 +8,8 @@ from pathlib import Path
 from .pack import pack_folder
 
 FOLDER = Path(pack_folder()) / "workflows"
+DROPPED = "AniSora Keyframes"  # a person drops pictures on it
+EMPTY = '{"version": 1, "keyframes": []}'
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
@@ -33,10 +35,27 @@ def load(name: str) -> dict:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def ready(name: str, models: dict[str, str], pictures: list[str], masks: tuple[str, ...] = ("mask.png",)) -> dict:
+def timeline(pictures: list[str], frames: tuple[int, ...]) -> str:
+    """The value of the timeline widget: pictures of the input folder at their frames."""
+    keys = [
+        {"frame": frame, "image": {"name": name, "subfolder": "", "type": "input"}, "strength": 1}
+        for frame, name in zip(frames, pictures, strict=False)
+    ]
+    return json.dumps({"version": 1, "keyframes": keys})
+
+
+def ready(
+    name: str,
+    models: dict[str, str],
+    pictures: list[str],
+    masks: tuple[str, ...] = ("mask.png",),
+    frames: tuple[int, ...] = (0, 20, 40, 60, 80),
+) -> dict:
     """The workflow with the names of models and pictures exchanged; pictures go to the LoadImage nodes in order,
-    masks to the LoadImageMask nodes."""
+    masks to the LoadImageMask nodes. In AniSora Keyframes, which opens empty, they go to the timeline, at ``frames``."""
     workflow = load(name)
+    if name == DROPPED:
+        models = models | {EMPTY: timeline(pictures, frames)}
     left, left_masks = iter(pictures), iter(masks)
     for node in workflow["nodes"]:
         values = node["widgets_values"]

@@ -2,6 +2,7 @@
 // sight: saved with the workflow, copied, undone and sent with the prompt like any other. The widget here is its view only.
 
 import { app } from "../../../../scripts/app.js";
+import { follow as followRuns } from "./runs.js";
 import { Timeline } from "./widget.js";
 
 /** The nodes that have a timeline, and whether it has the two ends only. @type {Record<string, boolean>} */
@@ -50,6 +51,10 @@ function mount(node, value, ends) {
 
 app.registerExtension({
   name: "Genga.Timeline",
+
+  setup() {
+    followRuns(Object.keys(ENDS));
+  },
 
   nodeCreated(/** @type {Host.Node} */ node) {
     const ends = ENDS[node.comfyClass ?? ""];

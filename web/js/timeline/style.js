@@ -12,6 +12,12 @@ export const STYLE = `
   .strip canvas { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
   .strip .hint { position: absolute; inset: 0 12px 36px; display: grid; place-items: center; text-align: center;
     pointer-events: none; }
+  .film { position: relative; height: 36px; margin-top: -4px; overflow: hidden; border-radius: 6px;
+    background: color-mix(in srgb, var(--comfy-input-bg, #222) 60%, transparent); }
+  .film canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
+  .film.old canvas { opacity: 0.35; filter: grayscale(0.7); }
+  .film span { position: absolute; left: 4px; bottom: 3px; padding: 0 5px; border-radius: 4px; font-size: 10px;
+    color: #fff; background: rgba(0, 0, 0, 0.7); }
   .handle { position: absolute; top: 2px; left: 0; height: 74px; cursor: grab; border-radius: 4px; }
   .strip.dragging, .strip.dragging .handle { cursor: grabbing; }
   .status { min-height: 16px; }

@@ -1,12 +1,17 @@
 // The keyframe timeline: what a person does becomes an edit of the state, and the state one hidden JSON value.
 
+import { asOneStep } from "../edit.js";
 import { choose, isPicture, upload } from "./files.js";
+import { Film } from "./film.js";
 import { readSetting, save } from "./host.js";
 import { canPaint, paintMask } from "./mask.js";
 import { Panel, button, row } from "./panel.js";
+import { stillAsks } from "./result.js";
+import { lastRun } from "./runs.js";
 import * as state from "./state.js";
 import { Strip } from "./strip.js";
 import { STYLE } from "./style.js";
+import { rewire, weigh } from "./takeover.js";
 import { seconds, word } from "./words.js";
 
 const LOOK = 400; // milliseconds between looks at the graph: the host tells no node of another node's widgets
@@ -39,12 +44,15 @@ export class Timeline {
     this.element = document.createElement("div");
     this.strip = this.newStrip();
     this.panel = this.newPanel();
+    this.film = new Film();
     this.about = Object.assign(document.createElement("span"), { className: "about" });
     this.add = button(word("add"), () => choose(true, (files) => this.addFiles(files)));
+    this.take = button("", () => this.takeOver());
     this.status = Object.assign(document.createElement("div"), { className: "row status" });
     this.body = Object.assign(document.createElement("div"), { className: "body" });
     this.watcher = new ResizeObserver(() => {
       this.strip.redraw();
+      this.showFilm();
       this.onresize?.();
     });
     this.build();
@@ -81,7 +89,8 @@ export class Timeline {
     this.status.setAttribute("role", "status");
     this.body.setAttribute("role", "group");
     this.body.setAttribute("aria-label", word("label"));
-    this.body.append(row(this.add, this.about), this.strip.element, this.status, this.panel.element);
+    this.body.append(row(this.add, this.take, this.about), this.strip.element, this.film.element, this.status,
+      this.panel.element);
     root.append(style, this.body);
     this.guard();
   }
@@ -136,12 +145,32 @@ export class Timeline {
     if (this.widget.value !== this.saved) this.load();
     const setting = readSetting(this.node, this.ends);
     const from = this.setting.rules.length;
-    const sign = JSON.stringify([setting, getComputedStyle(this.element).color]);
+    const shown = this.lastRun(setting);
+    const sign = JSON.stringify([setting, getComputedStyle(this.element).color, shown?.run.files, shown?.old]);
     if (sign === this.sign) return;
     this.sign = sign;
     this.setting = setting;
     if (from !== setting.rules.length && this.keys.length) this.lengthChanged(from);
     this.render();
+  }
+
+  /** The last run and whether the node would ask for another by now. @param {import("./host.js").Setting} setting */
+  lastRun(setting = this.setting) {
+    const run = lastRun(this.node);
+    if (!run) return null;
+    const value = (/** @type {string} */ name) => this.node.widgets?.find((each) => each.name === name)?.value;
+    const wired = JSON.stringify(setting.wired);
+    const asks = stillAsks(run.asked, value);
+    if (asks) run.wired ??= wired;
+    return { run, old: !asks || run.wired !== wired };
+  }
+
+  showFilm() {
+    const last = this.lastRun();
+    const { rules } = this.setting;
+    const frames = this.keys.map((key) => state.actualFrame(key.frame, rules) ?? -1);
+    const accent = getComputedStyle(this.element).getPropertyValue("--genga-accent");
+    this.film.show(last && { ...last, length: rules.length, frames, selected: this.selected, accent });
   }
 
   /** @param {number} from the length before */
@@ -268,6 +297,27 @@ export class Timeline {
     return refs;
   }
 
+  /** Wired keyframes become the timeline's own, as far as it can hold them. */
+  async takeOver() {
+    const { rules } = this.setting;
+    const image = { name: "", subfolder: "", type: "" };
+    const { taken, left } = await weigh(this.node, (frame, others) => {
+      const keys = [...this.keys, ...others, { frame, image, strength: 1 }];
+      return state.problems(keys, { ...rules, wired: [] }).get(keys.length - 1);
+    });
+    const reasons = left.map(({ why }) => word(...why)).join(" ");
+    const say = /** @type {state.Say} */ (left.length ? ["leftWired", { count: taken.length, reasons }] : ["tookOver", { count: taken.length }]);
+    if (!taken.length) {
+      this.say(say);
+      return;
+    }
+    asOneStep(() => {
+      rewire(this.node, left);
+      this.setting = readSetting(this.node, this.ends);
+      this.edit({ ...state.join(this.keys, taken, this.setting.rules), say });
+    });
+  }
+
   async paint() {
     const key = this.keys[this.selected];
     if (!canPaint()) choose(false, ([file]) => this.useFile(file, "mask"));
@@ -290,7 +340,10 @@ export class Timeline {
     const shown = { keys, selected, setting, problems };
     this.strip.show(shown);
     this.panel.show(shown);
-    this.add.disabled = Boolean(this.locked);
+    this.showFilm();
+    this.add.disabled = this.take.disabled = Boolean(this.locked);
+    this.take.hidden = this.ends || !setting.wired.length;
+    this.take.textContent = word("takeOver", { count: setting.wired.length });
     const notes = [word("about", { length: rules.length, seconds: seconds(rules.length, fps), fps })];
     if (setting.unknown) notes.push(word("wiredUnknown"));
     if (setting.lengthWired) notes.push(word("lengthWired"));

@@ -1,0 +1,101 @@
+// The last run of each timeline, as small pictures of its video. The host tells when a run is done and keeps a record of
+// it: what was asked and which files came out. Kept for the page's life, so that undo and a change of tab lose nothing.
+
+import { api } from "../../../../scripts/api.js";
+import { viewURL } from "./files.js";
+import { PIXELS } from "./film.js";
+import { moments, resultsOf } from "./result.js";
+
+/** @typedef {import("./result.js").Result} Result */
+/** @typedef {Result & {length: number, pictures: ImageBitmap[], wired?: string}} Run `wired`: the keyframes wired then */
+
+const PICTURES = 32; // of a run
+const KEPT = 8; // runs
+const TRIES = 12; // the record is written a moment after the run is told to be done
+const WAIT = 250; // milliseconds
+const SLOWEST = 15000; // milliseconds a video may take to show a picture
+
+/** @type {Map<string, Run>} by graph and node */
+const runs = new Map();
+
+/** @param {Host.GraphNode} node @returns {Run | undefined} */
+export function lastRun(node) {
+  return runs.get(`${node.graph?.id ?? ""}/${node.id}`);
+}
+
+/** @param {string} id of a prompt @returns {Promise<any>} */
+async function record(id) {
+  for (let i = 0; i < TRIES; i += 1) {
+    const answer = await api.fetchApi(`/history/${id}`);
+    const entry = answer.ok ? (await answer.json())[id] : null;
+    if (entry) return entry;
+    await new Promise((done) => setTimeout(done, WAIT));
+  }
+  return null;
+}
+
+/** @param {string} id of a prompt that has run @param {string[]} types of the nodes that have a timeline */
+async function remember(id, types) {
+  for (const result of resultsOf(await record(id), types)) {
+    const length = Number(result.asked.length) || 0;
+    const pictures = await (result.film ? fromFilm(result.files[0], length) : fromFiles(result.files));
+    const key = `${result.graph}/${result.node}`;
+    runs.delete(key); // so that the latest is last
+    runs.set(key, { ...result, length, pictures });
+    if (runs.size > KEPT) runs.delete(runs.keys().next().value ?? "");
+  }
+}
+
+/** @param {HTMLVideoElement} player @param {string} name of an event */
+function once(player, name) {
+  return new Promise((done, failed) => {
+    const timer = setTimeout(() => failed(new Error(name)), SLOWEST);
+    const end = (/** @type {Function} */ then) => () => (clearTimeout(timer), then());
+    player.addEventListener(name, end(done), { once: true });
+    player.addEventListener("error", end(() => failed(player.error)), { once: true });
+  });
+}
+
+/** @param {HTMLVideoElement | HTMLImageElement} image @param {number} width @param {number} height its size */
+function small(image, width, height) {
+  return createImageBitmap(image, { resizeHeight: PIXELS, resizeWidth: Math.max(1, Math.round((PIXELS * width) / height)) });
+}
+
+/** @param {import("./state.js").FileRef} file @param {number} length frames, 0: not known */
+async function fromFilm(file, length) {
+  const player = document.createElement("video");
+  Object.assign(player, { muted: true, preload: "auto", src: viewURL(file) });
+  /** @type {ImageBitmap[]} */
+  const pictures = [];
+  try {
+    await once(player, "loadeddata");
+    for (const share of moments(PICTURES, length || PICTURES)) {
+      player.currentTime = share * player.duration;
+      await once(player, "seeked");
+      pictures.push(await small(player, player.videoWidth, player.videoHeight));
+    }
+  } finally {
+    player.removeAttribute("src");
+    player.load(); // closes the connection
+  }
+  return pictures;
+}
+
+/** @param {import("./state.js").FileRef[]} files */
+function fromFiles(files) {
+  const chosen = moments(PICTURES, files.length).map((share) => files[Math.floor(share * files.length)]);
+  return Promise.all(chosen.map(async (file) => {
+    const image = new Image();
+    image.src = viewURL(file, { preview: "webp;75" });
+    await image.decode();
+    return small(image, image.naturalWidth, image.naturalHeight);
+  }));
+}
+
+/** Begins to look at runs. @param {string[]} types of the nodes that have a timeline */
+export function follow(types) {
+  api.addEventListener("execution_success", (/** @type {any} */ { detail }) => {
+    // a video the browser cannot read leaves the strip as it was
+    remember(detail.prompt_id, types).catch((error) => console.info("[Genga] the last run cannot be shown:", error));
+  });
+}
