@@ -126,12 +126,13 @@ def test_the_pack_imports_itself_by_relative_names_only():
 
 
 def test_no_room_imports_upwards():
-    """nodes sits on top; conditioning and media know nothing of samplers; loaders of none of them."""
+    """nodes and programs sit on top; conditioning and media know nothing of samplers; loaders of none of them."""
     barred = {
-        "conditioning": ("nodes", "samplers", "loaders"),
-        "media": ("nodes", "samplers", "loaders"),
-        "loaders": ("nodes", "samplers"),
-        "samplers": ("nodes",),
+        "conditioning": ("nodes", "programs", "samplers", "loaders"),
+        "media": ("nodes", "programs", "samplers", "loaders"),
+        "loaders": ("nodes", "programs", "samplers"),
+        "samplers": ("nodes", "programs"),
+        "programs": ("nodes", "samplers"),
     }
     found = []
     for room, others in barred.items():
