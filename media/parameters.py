@@ -83,10 +83,20 @@ def _quoted(value) -> str:
     return json.dumps(said, ensure_ascii=False) if re.search(r'[,:\n"]', said) else said
 
 
+def _unquoted(said: str) -> str:
+    if not said.startswith('"'):
+        return said
+    try:
+        return str(json.loads(said))
+    except ValueError:
+        return said
+
+
 def parse(text: str) -> dict:
     """The settings in such a text; what it does not say is missing. Any text at all gives a dictionary."""
     lines = text.strip().split("\n")
-    items = dict(_ITEM.findall(lines[-1])) if lines[-1].startswith("Steps:") else {}
+    found = _ITEM.findall(lines[-1]) if lines[-1].startswith("Steps:") else []
+    items = {name: _unquoted(value.strip()) for name, value in found}
     body = "\n".join(lines[:-1] if items else lines)
     positive, _, negative = body.partition("\n" + _NEGATIVE)
     if body.startswith(_NEGATIVE):
@@ -94,7 +104,7 @@ def parse(text: str) -> dict:
     found = {"prompt": positive.strip(), "negative_prompt": negative.strip()}
     for name, (ours, kind) in _NAMES.items():
         try:
-            found[ours] = kind(items[name].strip())
+            found[ours] = kind(items[name])
         except (KeyError, ValueError):
             continue
     return found | _solver(items)
@@ -102,7 +112,7 @@ def parse(text: str) -> dict:
 
 def _solver(items: dict) -> dict:
     """Sampler and scheduler by the host's names; older texts have both in one: DPM++ 2M Karras."""
-    said, schedule = items.get("Sampler", "").strip(), items.get("Schedule type", "").strip()
+    said, schedule = items.get("Sampler", ""), items.get("Schedule type", "")
     for theirs in _SCHEDULERS.values():
         if said.endswith(f" {theirs}") and not schedule:
             said, schedule = said.removesuffix(f" {theirs}"), theirs

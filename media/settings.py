@@ -21,8 +21,10 @@ _INPUTS = {
     "clip_skip": ("stop_at_clip_layer",),
     "shift": ("shift",),
 }
+# What nodes that only hand numbers on call them, looked for at the other end of a wire.
+_WIRED = {"guidance": ("cfg",), "clip_skip": ("clip_skip",)}
 _TEXTS = ("text", "prompt", "t5xxl", "text_g", "clip_l", "string", "value")
-_VALUES = ("value", "int", "float", "string", "text", "seed", "steps", "cfg")
+_VALUES = ("value", "int", "float", "string", "text")
 _ROLES = ("positive", "negative")
 _DEEPEST = 64
 
@@ -35,12 +37,8 @@ def of_prompt(prompt: dict | None, node_id: str | None, facts: dict[str, dict] |
     if not prompt or node_id is None or str(node_id) not in prompt:
         return {}
     nodes = list(upwards(prompt, str(node_id)))
-    found = {name: _nearest(prompt, nodes, inputs) for name, inputs in _INPUTS.items()}
-    found = {name: place for name, place in found.items() if place is not None}
-    if "seed" in found:
-        identity, seed = found["seed"]
-        found["seed"] = identity, (facts or {}).get(identity, {}).get("seed", seed)
-    found = {name: value for name, (_, value) in found.items()}
+    found = {name: _nearest(prompt, nodes, name, facts or {}) for name in _INPUTS}
+    found = {name: value for name, value in found.items() if value is not None}
     if "clip_skip" in found:
         found["clip_skip"] = abs(found["clip_skip"])
     positive, negative = (_text(prompt, nodes, role) for role in _ROLES)
@@ -70,24 +68,33 @@ def _above(prompt: dict, value) -> str | None:
     return None
 
 
-def _nearest(prompt: dict, nodes: list[str], names: tuple[str, ...]) -> tuple[str, object] | None:
+def _nearest(prompt: dict, nodes: list[str], setting: str, facts: dict[str, dict]):
     for identity in nodes:
-        for name in names:
-            place = _literal(prompt, identity, name, names)
-            if place is not None:
-                return place
+        for name in _INPUTS[setting]:
+            value = _literal(prompt, identity, name, (*_INPUTS[setting], *_WIRED.get(setting, ())), setting, facts)
+            if value is not None:
+                return value
     return None
 
 
-def _literal(prompt: dict, identity: str, name: str, names: tuple[str, ...], depth: int = 0):
-    """(node id, value) of an input, looked up at the other end of its wire; None where that is computed."""
-    value = prompt[identity].get("inputs", {}).get(name)
+def _literal(
+    prompt: dict, identity: str, name: str, names: tuple[str, ...], setting: str = "", facts: dict | None = None,
+    depth: int = 0,
+):  # fmt: skip
+    """The value of an input, looked up at the other end of its wire; None where that is computed and no fact tells."""
+    inputs = prompt[identity].get("inputs", {})
+    value = inputs.get(name)
     above = _above(prompt, value)
+    noted = (facts or {}).get(identity if above is None else above, {}).get(setting)
+    if value is not None and noted is not None:
+        return noted
     if above is None:
-        return None if value is None or isinstance(value, (list, dict)) else (identity, value)
-    inputs = prompt[above].get("inputs", {})
-    known = next((each for each in (*names, *_VALUES) if each in inputs), None)
-    return None if known is None or depth > _DEEPEST else _literal(prompt, above, known, names, depth + 1)
+        return None if isinstance(value, (list, dict)) else value
+    there = prompt[above].get("inputs", {})
+    known = next((each for each in (*names, *_VALUES) if each in there), None)
+    if known is None or depth > _DEEPEST:
+        return None
+    return _literal(prompt, above, known, names, setting, facts, depth + 1)
 
 
 def _text(prompt: dict, nodes: list[str], role: str) -> str | None:
@@ -103,9 +110,9 @@ def _text(prompt: dict, nodes: list[str], role: str) -> str | None:
 def _texts(prompt: dict, identity: str, role: str, depth: int) -> Iterator[str]:
     inputs = prompt[identity].get("inputs", {})
     for name in _TEXTS:
-        place = _literal(prompt, identity, name, _TEXTS)
-        if place is not None and isinstance(place[1], str):
-            yield place[1]
+        text = _literal(prompt, identity, name, _TEXTS)
+        if isinstance(text, str):
+            yield text
             return
     names = [role] if role in inputs else [name for name in inputs if name.startswith("conditioning")]
     for name in names:

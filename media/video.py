@@ -58,7 +58,7 @@ def check_shape(frames: torch.Tensor) -> None:
     if shape[3] == 4:
         raise InputError(
             "images",
-            "has an alpha channel, which a video does not keep",
+            "has an alpha channel, which is not kept",
             "Put 'Split Image with Alpha' before it and wire its image.",
         )
     if shape[3] != 3:
@@ -75,7 +75,7 @@ def check_shape(frames: torch.Tensor) -> None:
         raise InputError(
             "images",
             f"has pictures of {shape[2]}x{shape[1]}",
-            f"Videos end at {MAX_SIDE} per side; scale them down.",
+            f"Files end at {MAX_SIDE} per side; scale them down.",
         )
 
 
