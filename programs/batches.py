@@ -8,6 +8,8 @@ forgotten; so sending the same batch again queues only what is missing, also aft
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import hashlib
 import json
 import logging
@@ -25,6 +27,7 @@ MOST = 1000
 _FIELDS = ("payload", "pictures", "folder", "field", "name")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
+_RESULT = re.compile(r"(?P<title>.+)_\d{8}_\d{6}(_\d+)?\.\w+")  # as media.naming stamps them
 _LOOK_SECONDS = 2.0
 _watches: set[asyncio.Task] = set()
 
@@ -58,9 +61,10 @@ async def begin(request, server, body: dict) -> dict:
     # Everything is checked before the first entry is queued.
     ready = [await _order(body, field, picture, number) for number, picture in enumerate(listed)]
     batch = _batch(body, field, names, ready)
+    now = _Now(server, batch["name"])
     try:
         for entry, order in zip(batch["entries"], ready, strict=True):
-            if _state(server, batch["name"], entry)["state"] not in ("done", "queued", "running"):
+            if now.state(entry)["state"] not in ("done", "queued", "running"):
                 queued = await orders.queue(request, order, entry["seed"], _prefix(batch["name"], entry))
                 entry["prompt_id"] = queued["prompt_id"]
     finally:
@@ -69,15 +73,12 @@ async def begin(request, server, body: dict) -> dict:
     return look(server, batch["name"])
 
 
-def _listed(body: dict) -> tuple[list[str], list[str]]:
-    """The pictures as a payload takes them, and a name for each."""
+def _listed(body: dict) -> tuple[list[str | Path], list[str]]:
+    """The pictures, as a payload takes them or as files of ours, and a name for each."""
     if "pictures" in body:
         return body["pictures"], ["" for _ in body["pictures"]]
     files = _files(body["folder"])
-    return [f"{_INPUT}{path}" for path in files], [path.stem for path in files]
-
-
-_INPUT = "input:"
+    return files, [path.stem for path in files]
 
 
 def _files(name: str) -> list[Path]:
@@ -102,12 +103,12 @@ def _picture_field(payload: dict) -> str:
     return fields[0] if fields else "reference_image"
 
 
-async def _order(body: dict, field: str, picture: str, number: int) -> orders.Order:
+async def _order(body: dict, field: str, picture: str | Path, number: int) -> orders.Order:
     if field not in ("reference_image", "first_frame_image", "last_frame_image"):
         raise refused([Fault("/field", f"field: {field[:60]!r} holds no single picture. Use reference_image.")])
     place = pointer("pictures", number) if "pictures" in body else "/folder"
     try:
-        text = _base64(picture) if picture.startswith(_INPUT) else picture
+        text = base64.b64encode(picture.read_bytes()).decode() if isinstance(picture, Path) else picture
         order = await orders.take({**body["payload"], field: text})
     except Problem as problem:
         faults = [Fault(_moved(fault.pointer, field, place), fault.detail) for fault in problem.faults]
@@ -119,12 +120,6 @@ async def _order(body: dict, field: str, picture: str, number: int) -> orders.Or
 
 def _moved(old: str, field: str, place: str) -> str:
     return place if old == pointer(field) else "/payload" + old
-
-
-def _base64(picture: str) -> str:
-    import base64
-
-    return base64.b64encode(Path(picture.removeprefix(_INPUT)).read_bytes()).decode()
 
 
 def _batch(body: dict, field: str, names: list[str], ready: list[orders.Order]) -> dict:
@@ -188,25 +183,34 @@ def _save(batch: dict) -> None:
     places.write(folder / "batch.json", json.dumps(batch, ensure_ascii=False, indent=1))
 
 
-def _results(name: str, entry: dict) -> list[Path]:
-    """The files of an entry, once one is whole: names are held by empty files before."""
-    found = sorted(_folder(name).glob(f"{_title(entry)}_[0-9]*"))
-    whole = [path for path in found if path.is_file() and ".part" not in path.name and path.stat().st_size]
-    return whole if any(path.suffix != ".json" for path in whole) else []
+def _results(name: str) -> dict[str, list[str]]:
+    """The whole files of each entry by its title: names are held by empty files before."""
+    folder, found = _folder(name), {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = _RESULT.fullmatch(path.name)
+        if match and path.is_file() and path.stat().st_size:
+            found.setdefault(match["title"], []).append(path.name)
+    return {title: names for title, names in found.items() if any(not one.endswith(".json") for one in names)}
 
 
-def _state(server, name: str, entry: dict) -> dict:
-    """What there is to say of one entry. waiting: not in the queue; send the batch again."""
-    told = {"number": entry["number"], "picture": entry["picture"], "seed": entry["seed"]}
-    files = _results(name, entry)
-    if files:
-        return {**told, "state": "done", "files": [jobs.file_entry(path.name, f"{FOLDER}/{name}") for path in files]}
-    try:
-        job = jobs.look(server, entry["prompt_id"])
-    except Problem:
-        return {**told, "state": "waiting", "files": []}
-    ran = "failed" if job["state"] == "done" else job["state"]  # done, and the file was taken away since
-    return {**told, "state": ran, "files": [], "prompt_id": entry["prompt_id"], "errors": job["errors"]}
+class _Now:
+    """What is known of a batch at this moment: its files, and the host's queue."""
+
+    def __init__(self, server, name: str):
+        self.name, self.results, self.queue = name, _results(name), jobs.Queue(server)
+
+    def state(self, entry: dict) -> dict:
+        """What there is to say of one entry. waiting: not in the queue; send the batch again."""
+        told = {"number": entry["number"], "picture": entry["picture"], "seed": entry["seed"]}
+        files = self.results.get(_title(entry))
+        if files:
+            return {**told, "state": "done", "files": [jobs.file_entry(one, f"{FOLDER}/{self.name}") for one in files]}
+        try:
+            job = self.queue.look(entry["prompt_id"])
+        except Problem:
+            return {**told, "state": "waiting", "files": []}
+        ran = "failed" if job["state"] == "done" else job["state"]  # done, and the file was taken away since
+        return {**told, "state": ran, "files": [], "prompt_id": entry["prompt_id"], "errors": job["errors"]}
 
 
 def look(server, name: str) -> dict:
@@ -218,7 +222,8 @@ def look(server, name: str) -> dict:
         batch = None
     if batch is None:
         raise Problem(404, f"There is no batch {name[:80]!r}.")
-    entries = [_state(server, name, entry) for entry in batch["entries"]]
+    now = _Now(server, name)
+    entries = [now.state(entry) for entry in batch["entries"]]
     counts: dict[str, int] = {}
     for entry in entries:
         counts[entry["state"]] = counts.get(entry["state"], 0) + 1
@@ -234,8 +239,9 @@ def _watch(server, name: str) -> None:
     """Writes the report when the last entry has ended, whether or not anybody asks."""
 
     async def watching():
-        while look(server, name)["state"] == "running":
-            await asyncio.sleep(_LOOK_SECONDS)
+        with contextlib.suppress(Problem, OSError):  # its folder was taken away
+            while look(server, name)["state"] == "running":
+                await asyncio.sleep(_LOOK_SECONDS)
         logging.info("[Genga] batch %s has ended: %s", name, _folder(name) / "report.json")
 
     task = asyncio.get_running_loop().create_task(watching())

@@ -27,6 +27,8 @@ INPUTS = {
 _MODEL = re.compile(r"\.(safetensors|sft|gguf|ckpt|pt|pth|bin)$", re.IGNORECASE)
 # Words that say what a file is: one without them is another thing.
 _KINDS = ("umt5", "t5xxl", "clip_l", "clip_vision", "i2v", "t2v", "rapid", "pony", "flux", "infinitetalk", "animate")
+_NAMED = re.compile("anisora|skyreels|smoothmix|fun")  # models of others on the same weights
+_ENOUGH = 0.15  # of the words of both names
 
 
 def choose(graph: Graph, named: Mapping[str, str | None], renamed: Mapping[str, str]) -> tuple[list[str], list[Fault]]:
@@ -60,19 +62,25 @@ def _missing(name: str, wanted: str, field: str | None, options: Sequence[str]) 
 
 
 def nearest(wanted: str, options: Sequence[str]) -> str | None:
-    """The option of the same kind that shares most words with ``wanted``; None where there is none."""
+    """The option of the same kind that shares most words with ``wanted``; None where none shares enough."""
     words = _words(wanted)
     fit = [name for name in options if isinstance(name, str) and _MODEL.search(name) and _kind(name) == _kind(wanted)]
-    return max(sorted(fit), key=lambda name: len(words & _words(name)) / len(words | _words(name)), default=None)
+    shares = {name: len(words & _words(name)) / len(words | _words(name)) for name in sorted(fit)}
+    same = {
+        name: share for name, share in shares.items() if _NAMED.findall(name.lower()) == _NAMED.findall(wanted.lower())
+    }
+    shares = same or shares
+    best = max(shares, key=shares.get, default=None)
+    return best if best is not None and shares[best] >= _ENOUGH else None
 
 
 def _kind(name: str) -> tuple:
-    low = name.lower()
+    low = name.lower().replace("anisora", "anisora i2v")
     return (noise_side(name), *(word in low for word in _KINDS))
 
 
 def _words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z]+|\d+", name.lower()))
+    return set(re.findall(r"[a-z]+|\d+", _MODEL.sub("", name).lower()))
 
 
 def fit_control(graph: Graph) -> list[Fault]:

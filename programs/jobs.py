@@ -14,20 +14,25 @@ async def queue(request, prompt: dict) -> dict:
     return await compat.post_prompt(request, {"prompt": prompt, "extra_data": {}})
 
 
-def look(server, identity: str) -> dict:
-    """State, progress, files and errors of a job; Problem 404 for one that the host does not know."""
-    running, waiting = server.prompt_queue.get_current_queue_volatile()
-    for item in running:
-        if item[1] == identity:
-            return _told(identity, "running", progress=_progress(identity, item[2]))
-    order = sorted(waiting, key=lambda item: item[:2])
-    for place, item in enumerate(order):
-        if item[1] == identity:
-            return _told(identity, "queued", position=place + 1)
-    entry = server.prompt_queue.get_history(prompt_id=identity).get(identity)
-    if entry is None:
-        raise Problem(404, f"There is no job {identity[:80]!r}: the host forgets its jobs when it is restarted.")
-    return _ended(identity, entry)
+class Queue:
+    """The host's queue and history, as they are at this moment."""
+
+    def __init__(self, server):
+        running, waiting = server.prompt_queue.get_current_queue_volatile()
+        self.history = server.prompt_queue.get_history
+        self.running = {item[1]: item[2] for item in running}
+        self.places = {item[1]: place for place, item in enumerate(sorted(waiting, key=lambda item: item[:2]), start=1)}
+
+    def look(self, identity: str) -> dict:
+        """State, progress, files and errors of a job; Problem 404 for one that the host does not know."""
+        if identity in self.running:
+            return _told(identity, "running", progress=_progress(identity, self.running[identity]))
+        if identity in self.places:
+            return _told(identity, "queued", position=self.places[identity])
+        entry = self.history(prompt_id=identity).get(identity)
+        if entry is None:
+            raise Problem(404, f"There is no job {identity[:80]!r}: the host forgets its jobs when it is restarted.")
+        return _ended(identity, entry)
 
 
 def _told(identity: str, state: str, **more) -> dict:

@@ -62,7 +62,7 @@ async def _generate(server, request):
 async def _job(server, request):
     from . import jobs
 
-    return 200, jobs.look(server, request.match_info["id"]), None
+    return 200, jobs.Queue(server).look(request.match_info["id"]), None
 
 
 async def _presets(server, request):

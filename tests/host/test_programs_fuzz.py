@@ -141,8 +141,43 @@ def test_no_payload_makes_an_error_or_a_file_elsewhere(api, host, request):
 @settings(max_examples=100, deadline=None, database=None)
 @given(raw=st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | JSON.map(lambda v: json.dumps(v).encode()))
 def test_no_body_makes_an_error(api, raw):
-    for path in ("/genga/generate",):
-        assert api.ask("POST", path, raw)[0] in ANSWERS
+    asked = [("POST", path) for path in ("/genga/generate", "/genga/batch", "/genga/presets/import")]
+    for method, path in [*asked, ("PUT", "/genga/presets/prompts/a"), ("PUT", "/genga/presets/lora_sets/b")]:
+        assert api.ask(method, path, raw)[0] in ANSWERS
+
+
+def test_no_batch_makes_an_error_or_a_file_elsewhere(api, host):
+    schema = json.loads(api.ask("GET", "/genga/schema")[2])
+    before, counts = files_below(host.base, host.output), []
+    names = st.sampled_from(["a", "../a", "%year%", "CON", "input:/etc/passwd"]) | st.text(max_size=70)
+    batches = st.fixed_dictionaries(
+        {"payload": payloads(schema)},
+        optional={
+            "pictures": st.lists(pictures(), max_size=3),
+            "folder": names,
+            "name": names,
+            "field": names,
+            "x": JSON,
+        },
+    )
+
+    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(batches)
+    def ask(body):
+        status, _, answer = api.ask("POST", "/genga/batch", json.dumps(body).encode())
+        assert status in ANSWERS, answer
+        if status == 202:
+            counts.append(json.loads(answer)["name"])
+        api.clear()
+
+    ask()
+    assert files_below(host.base, host.output) == before
+    body = {"payload": {"model": "anisora", "mode": "i2v", "prompt": "x"}, "pictures": [_text(png())], "name": "fine"}
+    status, _, answer = api.ask("POST", "/genga/batch", json.dumps(body).encode())
+    assert status == 202 and json.loads(answer)["counts"] == {"queued": 1}
+    api.clear()
+    status, _, answer = api.ask("GET", "/genga/batches/fine")
+    assert json.loads(answer)["state"] == "stopped"
 
 
 def test_another_sites_page_is_refused_as_the_host_refuses_it(api):

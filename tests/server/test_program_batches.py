@@ -81,6 +81,7 @@ BAD = [
     ({"payload": PAYLOAD, "folder": "../output"}, "#/folder"),
     ({"payload": PAYLOAD, "folder": "nowhere"}, "#/folder"),
     ({"payload": PAYLOAD, "pictures": ["eA=="]}, "#/pictures/0"),
+    ({"payload": PAYLOAD, "pictures": ["input:/etc/hostname"]}, "#/pictures/0"),
     ({"payload": {**PAYLOAD, "fps": 9}, "pictures": ["eA=="]}, "#/payload/fps"),
     (
         {"payload": {**PAYLOAD, "batch_size": 2}, "pictures": [base64.b64encode(png(1)).decode()]},
