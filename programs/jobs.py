@@ -94,8 +94,10 @@ def _with_record(name: str, subfolder: str) -> list[dict]:
     record = Path(name).with_suffix(".json").name
     if record != name and (Path(folder_paths.get_output_directory()) / subfolder / record).is_file():
         names.append(record)
-    return [{"filename": one, "subfolder": subfolder, "type": "output", "url": _view(one, subfolder)} for one in names]
+    return [file_entry(one, subfolder) for one in names]
 
 
-def _view(name: str, subfolder: str) -> str:
-    return "/view?" + urlencode({"filename": name, "subfolder": subfolder, "type": "output"})
+def file_entry(name: str, subfolder: str) -> dict:
+    """A file of the output folder, with the address at which the host shows it."""
+    place = {"filename": name, "subfolder": subfolder, "type": "output"}
+    return {**place, "url": "/view?" + urlencode(place)}
