@@ -33,6 +33,9 @@ _DIRECT = {
 }
 # The contract's own default counts even where the workflow shows another value.
 _ALWAYS = ("motion_score", "num_frames", "fps", "first_strength", "last_strength", "lighting_variant")
+# The image workflows have one node for their numbers, from which all others take them.
+_NUMBERS = "GengaImageSettings"
+_IN_NUMBERS = {"guidance_scale": "cfg", "cfg_scale": "cfg", "steps": "steps", "width": "width", "height": "height"}
 # The host's names: sampler, and schedule where the name says one.
 _SAMPLERS = {
     "Euler": ("euler", None),
@@ -72,7 +75,7 @@ def build(
     for text in ("prompt", "negative_prompt"):
         notes += _write(graph, payload, text)
     for field, value in _values(payload).items():
-        if not graph.fill(_DIRECT[field], value, pointer(field)):
+        if not _fill(graph, field, value):
             notes.append(f"{field}: the workflow {name!r} has no place for it.")
     _choose_sampler(graph, payload)
     _skip_layers(graph, payload)
@@ -84,6 +87,15 @@ def build(
     if faults:
         raise refused(faults)
     return Built(graph, name, [*notes, *more, *_advice(payload)])
+
+
+def _fill(graph: Graph, field: str, value) -> bool:
+    """Puts the value where the workflow keeps it; whether there is such a place."""
+    numbers = graph.of_kind(_NUMBERS)
+    if numbers and field in _IN_NUMBERS:
+        graph.set((numbers[0], _IN_NUMBERS[field]), value, pointer(field))
+        return True
+    return graph.fill(_DIRECT[field], value, pointer(field))
 
 
 def _values(payload: Payload) -> dict:
@@ -147,22 +159,23 @@ def _write(graph: Graph, payload: Payload, field: str) -> list[str]:
     text = getattr(payload, field)
     if text is None:
         return []
-    place = graph.first_above("negative" if field == "negative_prompt" else "positive", "prompt", "text")
-    if place is None:
-        return [f"{field}: the workflow has no place for it."]
+    positive = graph.first_above("positive", "prompt", "text")
+    place = positive if field == "prompt" else graph.first_above("negative", "prompt", "text")
+    if place is None or (field != "prompt" and place == positive):  # Flux has a zeroed prompt for its negative one
+        return [f"{field}: {payload.model} has no use for it."]
     graph.set(place, text, pointer(field))
     return []
 
 
 def _choose_sampler(graph: Graph, payload: Payload) -> None:
-    """The name into a node that knows it, or as the host's sampler and schedule."""
+    """The host's sampler and schedule; where the workflow chooses the schedule by the sampler, it goes on doing so."""
     if payload.sampler is None or "sampler" not in FAMILIES[payload.model].fields:
         return
-    for identity, name in graph.having("sampler"):
-        if payload.sampler in (graph.options(identity, name) or ()):
-            graph.set((identity, name), payload.sampler, "/sampler")
-            return
     sampler, schedule = _SAMPLERS[payload.sampler]
+    numbers = graph.of_kind(_NUMBERS)
+    if numbers:
+        graph.set((numbers[0], "sampler_name"), sampler, "/sampler")
+        return
     graph.fill(("sampler_name",), sampler, "/sampler")
     if schedule:
         graph.fill(("scheduler",), schedule, "/sampler")

@@ -51,6 +51,13 @@ PAYLOADS = {
     "phr00t first_last_frame": {"first_frame_image": RED, "last_frame_image": BLUE, "steps": 1},
     "standard i2v": {"reference_image": RED, "steps": 1},
 }
+IMAGES = {
+    "pony t2i": {"cfg_scale": 7.0, "sampler": "DPM++ 2M Karras", "clip_skip": 3, "output_format": "png"},
+    "pony i2i": {"reference_image": RED, "denoising_strength": 0.65, "sampler": "Euler a", "output_format": "jpg"},
+    "flux t2i": {"guidance_scale": 4.0, "sampler": "Euler", "output_format": "jpg"},
+    "flux i2i": {"reference_image": RED, "denoising_strength": 0.75, "sampler": "DPM++ 2M", "output_format": "png"},
+}
+SAMPLERS = {"DPM++ 2M Karras": "dpmpp_2m", "DPM++ 2M": "dpmpp_2m", "Euler a": "euler_ancestral", "Euler": "euler"}
 
 
 def call(server, method: str, path: str, body=None):
@@ -108,6 +115,29 @@ def test_every_payload_yields_its_video(server, tmp_path, name):
     for field in ("motion_score", "first_strength", "last_strength", "lighting_variant"):
         assert field not in body or inputs_of(made, field) == [body[field]]
     assert inputs_of(made, "denoise") == [body.get("denoising_strength", 1.0)]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_image_payload_yields_its_picture(server, name):
+    model, mode = name.split(" ")
+    if f"{model.capitalize()} {mode.upper()}" not in shipped.NAMES:
+        pytest.skip("its workflow is not there yet")
+    body = {"model": model, "mode": mode, **TEXTS, "width": 256, "height": 272, "seed": 5, "steps": 10, **IMAGES[name]}
+    status, told, _ = call(server, "POST", "/genga/generate", body)
+    assert status == 202, told
+    job = ended(server, told["url"])
+    assert job["state"] == "done", job
+    picture_file, record = job["files"]
+    with Image.open(io.BytesIO(server.read(picture_file["url"]))) as made:
+        assert (made.size, made.format) == ((256, 272), {"png": "PNG", "jpg": "JPEG"}[body["output_format"]])
+    prompt = json.loads(server.read(record["url"]))
+    assert 5 in inputs_of(prompt, "seed") and 10 in inputs_of(prompt, "steps")
+    assert TEXTS["prompt"] in inputs_of(prompt, "text")
+    assert (TEXTS["negative_prompt"] in inputs_of(prompt, "text")) == (model == "pony")
+    assert SAMPLERS[body["sampler"]] in inputs_of(prompt, "sampler_name")
+    assert body.get("cfg_scale", body.get("guidance_scale", inputs_of(prompt, "cfg")[0])) in inputs_of(prompt, "cfg")
+    assert inputs_of(prompt, "denoise") == [body.get("denoising_strength", 1.0)]
+    assert "clip_skip" not in body or inputs_of(prompt, "clip_skip") == [body["clip_skip"]]
 
 
 def test_a_picture_reaches_the_frame_it_is_meant_for(server, tmp_path):
