@@ -1,5 +1,5 @@
 // The modes panel, the strip and the growing video on the host's real page:
-// node modes.mjs <url> <chromium> <job.json>; prints one JSON object. The job: {"vue": bool, "shots": folder | null}.
+// node modes.mjs <url> <chromium> <job.json>; prints one JSON object. The job: {"vue": bool, "shots": folder | null, "picture": base64}.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { chromium } from 'playwright-core'
@@ -10,6 +10,7 @@ const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
   '--disable-component-update', '--disable-sync']
 const browser = await chromium.launch({ executablePath, args: quiet })
 const page = await browser.newPage({ viewport: { width: 1500, height: 1000 } })
+page.setDefaultTimeout(120000)
 const errors = []
 page.on('pageerror', (error) => errors.push(String(error.stack ?? error)))
 page.on('console', (message) => {
@@ -24,7 +25,7 @@ await fetch(url + '/settings', {
     'Comfy.VueNodes.Enabled': Boolean(job.vue)
   })
 })
-await page.goto(url, { waitUntil: 'domcontentloaded' })
+await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120000 })
 await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
 
 async function shot(name) {
@@ -59,13 +60,19 @@ async function set(type, widget, value, words) {
     .some((element) => element.getAttribute('aria-label').includes(words)), { words }, { timeout: 15000 })
 }
 
-/** Serious faults that axe-core finds in a part of the page. */
+/** Serious faults that axe-core finds in a part of the page, light and dark. */
 async function faults(selector) {
-  return page.evaluate(async (selector) => {
-    const { violations } = await window.axe.run(document.querySelector(selector))
-    return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
-      .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary ?? ''}`)
-  }, selector)
+  const found = []
+  for (const palette of ['light', 'dark']) {
+    await page.evaluate((palette) => window.app.extensionManager.setting.set('Comfy.ColorPalette', palette), palette)
+    await page.waitForTimeout(500)
+    found.push(...await page.evaluate(async ({ selector, palette }) => {
+      const { violations } = await window.axe.run(document.querySelector(selector))
+      return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
+        .map(({ id, nodes }) => `${palette}: ${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary ?? ''}`)
+    }, { selector, palette }))
+  }
+  return found
 }
 
 const result = { errors }
@@ -114,6 +121,55 @@ result.sound = await strip(TALK)
 result.saved = await page.evaluate((type) => window.app.graph.serialize().nodes
   .find((node) => node.type === type).widgets_values, TALK)
 await shot('strip')
+
+// Prompts and pictures per window: a window is chosen, its prompt written, a picture dropped.
+const slots = page.locator('.genga-window-strip .editor')
+const into = (type) => page.evaluate((type) => { // into sight: what is far away is not drawn
+  const { pos, size } = window.app.graph._nodes.find((node) => node.type === type)
+  Object.assign(window.app.canvas.ds, { scale: 1 })
+  window.app.canvas.ds.offset.splice(0, 2, 600 - pos[0], 850 - pos[1] - size[1])
+  window.app.canvas.setDirty(true, true)
+}, type)
+const prompt = () => page.evaluate(async () => JSON.parse(JSON.stringify((await window.app.graphToPrompt()).output)))
+const nodes = () => page.evaluate(() => window.app.graph._nodes.length)
+async function until(check) {
+  for (let i = 0; i < 100 && !(await check()); i += 1) await page.waitForTimeout(100)
+}
+await into(TALK)
+await slots.getByRole('button', { name: 'Prompt and picture per window' }).click()
+const field = slots.locator('textarea')
+result.slots = { first: [await slots.locator('.row span').innerText(), await field.inputValue()] }
+await slots.getByRole('button', { name: 'Next window' }).click()
+await until(async () => (await field.inputValue()) !== '')
+result.slots.second = [await slots.locator('.row span').innerText(), await field.inputValue()]
+result.slots.nodes = [await nodes()]
+await field.fill('She whispers.')
+await field.press('Tab')
+await until(async () => JSON.stringify(await prompt()).includes('She whispers.'))
+result.slots.edited = await prompt()
+result.slots.nodes.push(await nodes())
+await slots.getByRole('button', { name: 'Window before' }).click()
+await field.fill('She waves.')
+await field.press('Tab')
+await until(async () => (await nodes()) > result.slots.nodes[0])
+result.slots.made = await prompt()
+result.slots.nodes.push(await nodes())
+await slots.locator('.picture').evaluate((element, bytes) => {
+  const dataTransfer = new DataTransfer()
+  const data = Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))
+  dataTransfer.items.add(new File([data], 'slot.png', { type: 'image/png' }))
+  element.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true, composed: true }))
+}, job.picture)
+await until(async () => JSON.stringify(await prompt()).includes('slot.png'))
+result.slots.pictured = await prompt()
+await page.waitForTimeout(800)
+result.slots.shown = await page.locator('.genga-window-strip image').count()
+result.slots.faults = await faults('.genga-window-strip')
+await shot('slots')
+await slots.getByRole('button', { name: 'Close' }).focus()
+await page.keyboard.press('Control+z')
+await until(async () => !JSON.stringify(await prompt()).includes('slot.png'))
+result.slots.undone = await prompt()
 
 // The growing video: what the host tells is shown, and gone when the finished one comes.
 const visible = () => page.evaluate(() => {

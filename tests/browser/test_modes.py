@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import subprocess
 import wave
@@ -9,6 +11,7 @@ import wave
 import pytest
 import torch
 from genga_tests.tools import shipped
+from PIL import Image
 
 SECONDS, RATE = 4, 16000
 
@@ -31,13 +34,20 @@ def material(server) -> None:
         writer.write(torch.rand(9, 48, 64, 3))
 
 
+def picture() -> str:
+    """A PNG in base64."""
+    data = io.BytesIO()
+    Image.new("RGB", (64, 48), "orange").save(data, "png")
+    return base64.b64encode(data.getvalue()).decode()
+
+
 @pytest.fixture(scope="module", params=["canvas", "vue"])
 def page(request, chromium, server, tmp_path_factory):
     material(server)
     path = tmp_path_factory.mktemp("modes") / "job.json"
-    path.write_text(json.dumps({"vue": request.param == "vue", "shots": None}), encoding="utf-8")
+    path.write_text(json.dumps({"vue": request.param == "vue", "shots": None, "picture": picture()}), encoding="utf-8")
     command = [chromium.node, "modes.mjs", server.url, chromium.chromium, str(path)]
-    done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -87,6 +97,58 @@ def test_without_a_length_the_sound_gives_it_and_is_drawn(page):
 def test_the_strip_is_not_saved(page):
     (node,) = [n for n in shipped.load("InfiniteTalk Sections")["nodes"] if n["type"] == "GengaInfiniteTalkWindow"]
     assert page["saved"] == node["widgets_values"]
+
+
+def sections(prompt) -> list[tuple]:
+    """(start, prompt's text, picture, whether CLIP vision sees it) of the chain wired to the window node."""
+    (node,) = [n for n in prompt.values() if n["class_type"] == "GengaInfiniteTalkWindow"]
+    found = []
+    while "sections" in node["inputs"]:
+        node = prompt[node["inputs"]["sections"][0]]
+        given = {name: prompt[value[0]]["inputs"] for name, value in node["inputs"].items() if isinstance(value, list)}
+        text, picture_, vision = (given.get(name) for name in ("positive", "image", "clip_vision_output"))
+        seen = bool(vision) and bool(picture_) and prompt[vision["image"][0]]["inputs"] == picture_
+        found.append((node["inputs"]["start"], text and text["text"], picture_ and picture_["image"], seen))
+    return sorted(found)
+
+
+def test_each_window_shows_the_prompt_that_begins_with_it(page):
+    assert page["slots"]["first"] == ["Window 1 of 2, from 0 s", ""]
+    title, text = page["slots"]["second"]
+    assert title == "Window 2 of 2, from 3.24 s"
+    assert text == "The woman leans forward and talks with emphasis, pointing at the camera."
+
+
+def test_a_prompt_is_written_into_the_section_of_its_window(page):
+    assert sections(page["slots"]["edited"])[0] == (3, "She whispers.", None, False)
+    before, after, _ = page["slots"]["nodes"]
+    assert before == after
+
+
+def test_a_window_without_a_section_gets_one_that_begins_with_it(page):
+    assert [(start, text) for start, text, *_ in sections(page["slots"]["made"])[:2]] == [
+        (0, "She waves."),
+        (3, "She whispers."),
+    ]
+    assert page["slots"]["nodes"][2] == page["slots"]["nodes"][0] + 2
+    made = page["slots"]["made"]
+    clips = [n["inputs"]["clip"] for n in made.values() if n["class_type"] == "CLIPTextEncode"]
+    assert all(clip == clips[0] for clip in clips)
+
+
+def test_a_picture_dropped_on_a_window_is_its_sections(page, server):
+    start, text, name, seen = sections(page["slots"]["pictured"])[0]
+    assert (start, text, seen) == (0, "She waves.", True)
+    assert (server.input / name).is_file() and name.startswith("genga/slot")
+    assert page["slots"]["shown"] == 1
+
+
+def test_a_picture_is_one_step_of_undo(page):
+    assert sections(page["slots"]["undone"]) == sections(page["slots"]["made"])
+
+
+def test_the_slots_have_no_serious_fault(page):
+    assert page["slots"]["faults"] == []
 
 
 def test_the_windows_so_far_are_a_video_until_the_finished_one_comes(page):

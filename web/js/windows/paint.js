@@ -22,6 +22,7 @@ export const STYLE = `
   text { fill: currentColor; font-size: 9px; }
   .dim { opacity: 0.75; }
   .window { fill: #5b93d6; fill-opacity: 0.55; stroke: #5b93d6; stroke-width: 1; }
+  .window.chosen { stroke: currentColor; stroke-width: 2; fill-opacity: 0.9; }
   .window.odd { fill: #4fa98f; stroke: #4fa98f; }
   .number { text-anchor: middle; font-size: 8px; }
   .shared { fill: currentColor; opacity: 0.2; }
@@ -66,12 +67,14 @@ function sections(shown) {
   const spans = sectionSpans(shown.sections.map(({ start }) => start), windows, shown.fps);
   return spans.map(({ section, from, to }) => {
     const box = { x: percent(from, length), width: percent(to - from, length) };
-    const { start, label } = shown.sections[section];
+    const { start, label, picture } = shown.sections[section];
+    const side = picture ? ROWS.sections - 3 : 0;
     // A nested svg cuts the words where the section ends.
     return svg("svg", { ...box, y: 0, height: ROWS.sections - 2, overflow: "hidden", style: "overflow: hidden" },
       svg("title", {}, word("from", { time: clock(start, word("seconds")), label })),
       svg("rect", { class: "section", x: 0.5, y: 0.5, width: "100%", height: ROWS.sections - 3 }),
-      svg("text", { x: 4, y: 10 }, label));
+      ...(picture ? [svg("image", { href: picture, x: 0.5, y: 0.5, width: side, height: side, preserveAspectRatio: "xMidYMid slice" })] : []),
+      svg("text", { x: side + 4, y: 10 }, label));
   });
 }
 

@@ -16,7 +16,8 @@ const word = sentences("windows");
  * @property {boolean} guessed fps is, so seconds are estimates
  * @property {string} problem why there is no plan, in words; "" with one
  * @property {{peaks: number[], seconds: number, at: number}[]} sounds `at`: the second of the video they begin at
- * @property {{start: number, label: string}[]} sections
+ * @property {{start: number, label: string, picture: string}[]} sections
+ * @property {boolean} unread a section cannot be read before a run
  *
  * @typedef {{length: number, window: number, overlap: number, fps: number, settings: string}} LastRun
  */
@@ -40,10 +41,11 @@ export function shownOf(node, lastRun, ready) {
   const window = asked.window ?? told?.window;
   const overlap = asked.overlap ?? told?.overlap;
   const plan = problem ? null : makePlan(length, window, overlap, isContinued(node));
+  const sections = sectionsOf(node);
   const heard = sounds.filter((sound) => sound.peaks.length);
   return {
     plan, fps, about, guessed, problem: problem || (plan ? "" : whyNot(kind, window, overlap)), sounds: heard,
-    sections: sectionsOf(node) ?? [],
+    sections: sections ?? [], unread: !sections,
   };
 }
 

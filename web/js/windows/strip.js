@@ -2,7 +2,9 @@
 
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
+import { Editing } from "./editing.js";
 import { settingsOf, shownOf } from "./setting.js";
+import { takesSections } from "./sections.js";
 import { StripView } from "./view.js";
 import { KINDS } from "./wires.js";
 
@@ -36,7 +38,9 @@ function once(/** @type {() => void} */ work) {
 
 function addStrip(/** @type {Host.Node} */ node) {
   const view = new StripView();
-  const height = () => view.height;
+  /** @type {Editing | null} */
+  let editing = null;
+  const height = () => view.height + (editing?.height ?? 0);
   const widget = node.addDOMWidget(NAME, "genga_window_strip", view.element, {
     serialize: false, hideOnZoom: false, getMinHeight: height, getMaxHeight: height, margin: 4,
   });
@@ -45,9 +49,12 @@ function addStrip(/** @type {Host.Node} */ node) {
   let lastRun = null;
   const refresh = once(() => {
     if (!node.graph) return;
-    const before = view.height;
-    view.show(shownOf(node, lastRun, refresh));
-    if (view.height > before) makeRoom(node);
+    const before = height();
+    const shown = shownOf(node, lastRun, refresh);
+    view.show(shown);
+    editing?.show(shown);
+    view.element.style.minHeight = `${height()}px`;
+    if (height() > before) makeRoom(node);
     node.setDirtyCanvas?.(true, true);
   });
   for (const each of node.widgets ?? []) if (each !== widget) chain(each, "callback", refresh);
@@ -57,6 +64,7 @@ function addStrip(/** @type {Host.Node} */ node) {
     if (told) lastRun = { ...told, settings: settingsOf(node) };
     refresh();
   });
+  if (takesSections(node)) editing = new Editing(node, view, refresh);
   strips.add(refresh);
   chain(node, "onRemoved", () => strips.delete(refresh));
   refresh();

@@ -40,7 +40,7 @@ export function wordsAt({ plan, fps }, frame) {
 export class StripView {
   constructor() {
     this.element = document.createElement("div");
-    this.element.setAttribute("role", "img"); // one picture with one description, for a screen reader
+    this.element.setAttribute("role", "group"); // one picture with one description, for a screen reader
     this.element.className = "genga-window-strip";
     const root = this.element.attachShadow({ mode: "open" });
     const style = document.createElement("style");
@@ -78,11 +78,29 @@ export class StripView {
     this.element.dataset.windows = String(this.shown?.plan?.windows.length ?? "");
   }
 
+  /** Something to read until the next change. @param {string} text */
+  tell(text) {
+    this.words.textContent = text;
+    this.words.title = text;
+  }
+
+  /** Sets off one window. @param {number} index -1: none */
+  mark(index) {
+    const windows = this.drawing.querySelectorAll(".window");
+    windows.forEach((each, place) => each.classList.toggle("chosen", place === index));
+  }
+
+  /** @param {MouseEvent} event @returns {number | null} the frame it is over */
+  frameAt(event) {
+    const box = this.drawing.getBoundingClientRect();
+    if (!this.shown?.plan || !box.width) return null;
+    const share = Math.min(0.999999, Math.max(0, (event.clientX - box.left) / box.width));
+    return Math.floor(share * this.shown.plan.length);
+  }
+
   /** @param {PointerEvent} event */
   point(event) {
-    const box = this.drawing.getBoundingClientRect();
-    if (!this.shown?.plan || !box.width) return;
-    const share = Math.min(0.999999, Math.max(0, (event.clientX - box.left) / box.width));
-    this.words.textContent = wordsAt(this.shown, Math.floor(share * this.shown.plan.length));
+    const frame = this.frameAt(event);
+    if (this.shown && frame !== null) this.words.textContent = wordsAt(this.shown, frame);
   }
 }

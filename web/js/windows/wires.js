@@ -3,6 +3,7 @@
 import { api } from "../../../../scripts/api.js";
 import { chainOf, fileRef, origin, valueOf } from "../graph.js";
 import { sentences } from "../words.js";
+import { pictureOf } from "./sections.js";
 
 const word = sentences("windows");
 
@@ -45,14 +46,14 @@ function viewURL(annotated) {
 /**
  * The sections wired to a node, in order of time.
  * @param {Host.GraphNode} node
- * @returns {{start: number, label: string}[] | null} null where one of them cannot be read before a run
+ * @returns {{start: number, label: string, picture: string}[] | null} `picture`: its address, "" without one; null where one of them cannot be read before a run
  */
 export function sectionsOf(node) {
   const found = [];
   for (const each of chainOf(node, "sections")) {
     const start = each.type === "GengaSections" ? valueOf(each, "start") : undefined;
     if (typeof start !== "number") return null;
-    found.push({ start, label: labelOf(each) });
+    found.push({ start, label: labelOf(each), picture: pictureOf(each) });
   }
   return found.sort((one, two) => one.start - two.start);
 }
