@@ -1,4 +1,4 @@
-"""Thumbnails of the long modes: speech over overlapping windows, and a pose that drives a figure."""
+"""Thumbnails of the long modes: speech over overlapping windows, a pose that drives a figure, a video made larger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from .pictures import GREY, INK, NOTE, SHEET, SOFT, Canvas, figure
 
-VIOLET, TEAL = "#7a4a9e", "#1f8a86"
+VIOLET, TEAL, AMBER = "#7a4a9e", "#1f8a86", "#b3651c"
 LEFT, RIGHT, WINDOWS = 24, 488, 4
 
 
@@ -87,6 +87,22 @@ def animated(mode: str, replaced: bool = False, long: bool = False) -> Callable[
     return draw
 
 
+def finished() -> Canvas:
+    """A small pale picture becomes a large one, its few frames many."""
+    canvas = frame("Larger, matched, smoother", "Finish Video", AMBER)
+    canvas.box(LEFT, 116, 96, 60, SHEET, INK, 1.5, 4)
+    figure(canvas, LEFT + 48, 170, 46, 0.5, SOFT, 2)
+    canvas.line([(136, 146), (192, 146)], AMBER, 3)
+    canvas.line([(182, 136), (193, 146), (182, 156)], AMBER, 3)
+    canvas.box(210, 66, RIGHT - 210, 158, SHEET, INK, 1.5, 6)
+    figure(canvas, 349, 214, 124, 0.5, AMBER, 5)
+    for left, right, count, color in ((LEFT, 120, 6, SOFT), (210, RIGHT, 24, AMBER)):
+        for number in range(count):
+            x = left + (right - left) * (number + 0.5) / count
+            canvas.line([(x, 240), (x, 262)], color, 3)
+    return canvas
+
+
 THUMBNAILS = {
     "InfiniteTalk Single": talking("One speaker", 1),
     "InfiniteTalk Two Speakers": talking("Two speakers", 2),
@@ -94,4 +110,5 @@ THUMBNAILS = {
     "WanAnimate Animate": animated("Pose and face"),
     "WanAnimate Replace": animated("Replace a character", replaced=True),
     "WanAnimate Long": animated("Any length", long=True),
+    "Finish Video": finished,
 }

@@ -27,6 +27,7 @@ def stand_ins(files) -> dict[str, str]:
         "wan2.1_infiniteTalk_multi_fp16.safetensors": files.TALK_MULTI,
         "wan2.2_animate_14B_bf16.safetensors": files.ANIMATE,
         "wav2vec2-chinese-base_fp16.safetensors": files.AUDIO_ENCODER,
+        "RealESRGAN_x4plus.safetensors": files.UPSCALER,
     }
 
 

@@ -97,7 +97,9 @@ export const ENGLISH = {
     "minutes": "Minutes, with another prompt from a moment on.",
     "character": "The character moves as the pose and the face do.",
     "replaced": "The character takes another's place in a scene.",
-    "longDriven": "As long as the driving video."
+    "longDriven": "As long as the driving video.",
+    "finishing": "For a video that is made.",
+    "finished": "Larger, of one colour, at another frame rate; of any length."
   },
   "windows": {
     "seconds": "{seconds} s",

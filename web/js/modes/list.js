@@ -50,6 +50,11 @@ export const FAMILIES = [
       { name: "WanAnimate Long", about: "longDriven" },
     ],
   },
+  {
+    title: "Finishing",
+    about: "finishing",
+    modes: [{ name: "Finish Video", about: "finished" }],
+  },
 ];
 
 /**
