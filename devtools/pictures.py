@@ -265,9 +265,9 @@ def main() -> None:
     icon().save(ROOT / "assets" / "icon.png")
     for name, scene in SCENES.items():
         thumbnail(scene).save(ROOT / "workflows" / f"{name}.jpg")
-    from .pictures_long import THUMBNAILS  # it draws with what is above
+    from . import pictures_images, pictures_long  # they draw with what is above
 
-    for name, draw in THUMBNAILS.items():
+    for name, draw in (pictures_long.THUMBNAILS | pictures_images.THUMBNAILS).items():
         if (ROOT / "workflows" / f"{name}.json").exists():
             draw().save(ROOT / "workflows" / f"{name}.jpg")
 

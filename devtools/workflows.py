@@ -18,7 +18,7 @@ if not __package__:  # run as a script
     sys.path[0] = str(ROOT)
     __package__ = "devtools"
 
-from . import workflows_animate, workflows_finish, workflows_talk  # noqa: E402
+from . import workflows_animate, workflows_finish, workflows_images, workflows_talk  # noqa: E402
 from .graph import Node  # noqa: E402
 from .sheet import HIGH, I2V, LOW, MEGA, NEGATIVE, PICTURE, TEXT, VAE, VISION, Sheet, size_of  # noqa: E402
 
@@ -294,6 +294,7 @@ WORKFLOWS = {
     **workflows_talk.WORKFLOWS,
     **workflows_animate.WORKFLOWS,
     **workflows_finish.WORKFLOWS,
+    **workflows_images.WORKFLOWS,
 }
 
 

@@ -25,6 +25,7 @@ _INPUTS = {
 _WIRED = {"guidance": ("cfg",), "clip_skip": ("clip_skip",)}
 _TEXTS = ("text", "prompt", "t5xxl", "text_g", "clip_l", "string", "value")
 _VALUES = ("value", "int", "float", "string", "text")
+_EMPTIES = ("ConditioningZeroOut",)  # what goes in there is not what the model is told
 _ROLES = ("positive", "negative")
 _DEEPEST = 64
 
@@ -108,6 +109,8 @@ def _text(prompt: dict, nodes: list[str], role: str) -> str | None:
 
 
 def _texts(prompt: dict, identity: str, role: str, depth: int) -> Iterator[str]:
+    if prompt[identity].get("class_type") in _EMPTIES:
+        return
     inputs = prompt[identity].get("inputs", {})
     for name in _TEXTS:
         text = _literal(prompt, identity, name, _TEXTS)

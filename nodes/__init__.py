@@ -14,11 +14,13 @@ def node_list() -> list[type]:
         framepack,
         guiding,
         hardware,
+        image_settings,
         keyframes,
         latents,
         loading,
         loras,
         output,
+        pictures,
         prompt,
         sampling,
         sections,
@@ -35,6 +37,7 @@ def node_list() -> list[type]:
         *prompt.NODES,
         *keyframes.NODES,
         *size.NODES,
+        *image_settings.NODES,
         *sections.NODES,
         *talking.NODES,
         *animating.NODES,
@@ -47,6 +50,7 @@ def node_list() -> list[type]:
         *finishing.NODES,
         *latents.NODES,
         *output.NODES,
+        *pictures.NODES,
     ]
 
 

@@ -11,8 +11,9 @@ from genga_tests.tools import shipped
 from genga_tests.tools.convert import to_prompt
 from PIL import Image, ImageDraw
 
-LONG = ("InfiniteTalk", "WanAnimate", "Finish")  # test_long_workflows.py, test_finish_workflow.py
-NAMES = [name for name in shipped.NAMES if not name.startswith(LONG)]
+# test_long_workflows.py, test_finish_workflow.py, test_image_modes.py
+OTHERS = ("InfiniteTalk", "WanAnimate", "Finish", "Pony", "Flux")
+NAMES = [name for name in shipped.NAMES if not name.startswith(OTHERS)]
 PICTURE = (64, 48)
 # Where no picture makes the video small, these two numbers are changed as well; test_full_size.py has the size
 # shipped.

@@ -72,6 +72,25 @@ def test_a_drawn_seed_that_comes_by_wire():
     assert settings.of_prompt(prompt, "6", {"10": {"seed": 77}})["seed"] == 77
 
 
+def test_a_negative_that_is_zeroed_is_none():
+    prompt = {**EXPERTS, "2": {"class_type": "ConditioningZeroOut", "inputs": {"conditioning": ["1", 0]}}}
+    said = settings.of_prompt(prompt, "6")
+    assert said["prompt"] == "she turns" and "negative_prompt" not in said
+
+
+def test_what_a_settings_node_hands_on_is_its_own():
+    """Its cfg is Flux's guidance; the scheduler it chose is a fact."""
+    numbers = {"steps": 25, "cfg": 3.5, "sampler_name": "euler", "clip_skip": 1}
+    prompt = {
+        "1": {"class_type": "GengaImageSettings", "inputs": numbers},
+        "2": {"class_type": "FluxGuidance", "inputs": {"guidance": ["1", 3]}},
+        "3": {"class_type": "KSampler", "inputs": {"positive": ["2", 0], "cfg": 1.0, "steps": ["1", 2], "seed": 3,
+                                                   "sampler_name": ["1", 4], "scheduler": ["1", 5]}},
+    }  # fmt: skip
+    said = settings.of_prompt(prompt, "3", {"1": {"scheduler": "simple"}})
+    assert said == {"seed": 3, "steps": 25, "cfg": 1.0, "guidance": 3.5, "sampler_name": "euler", "scheduler": "simple"}
+
+
 def test_wires_in_a_circle_end():
     looped = {"1": {"inputs": {"text": ["2", 0], "positive": ["2", 0]}}, "2": {"inputs": {"text": ["1", 0]}}}
     assert settings.of_prompt(looped, "1") == {}

@@ -98,6 +98,10 @@ export const ENGLISH = {
     "character": "The character moves as the pose and the face do.",
     "replaced": "The character takes another's place in a scene.",
     "longDriven": "As long as the driving video.",
+    "pony": "Pictures from tags. 30 steps, CFG 6.",
+    "flux": "Pictures from sentences. 25 steps, guidance 3.5.",
+    "toPicture": "A prompt becomes a picture.",
+    "pictureAnew": "A picture is drawn anew, as the prompt says.",
     "finishing": "For a video that is made.",
     "finished": "Larger, of one colour, at another frame rate; of any length."
   },

@@ -1,7 +1,7 @@
-"""FOR TESTS ONLY: lets the host load the tiny text encoder, CLIP vision model and audio encoder.
+"""FOR TESTS ONLY: lets the host load the tiny text encoders, CLIP vision model, audio encoder, SDXL and Flux.
 
 The host takes the layer sizes of these from files and code of its own, not from the weights. This pack adapts
-exactly three places, and only for tiny files; the product never does this:
+these places, and only for tiny files; the product never does this:
 
 - `comfy.sd.CLIP.__init__`: when the tokenizer in the file is a tiny one, it passes umt5.json as the host's own
   option `umt5xxl_model_config`. Reached by CLIPLoader and CheckpointLoaderSimple.
@@ -9,6 +9,7 @@ exactly three places, and only for tiny files; the product never does this:
   host's `ClipVisionModel` from clip_vision.json. Reached by CLIPVisionLoader.
 - `comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd`: when the convolutions are thin, it builds the
   host's `Wav2Vec2Model` from wav2vec2.json. Reached by AudioEncoderLoader.
+- SDXL and Flux: images.py says which.
 
 It also brings one node, TestsTrap, which stops a run where a test wants it (trap.py).
 
@@ -25,7 +26,7 @@ import comfy.audio_encoders.audio_encoders
 import comfy.clip_vision
 import comfy.sd
 
-from . import trap, wav2vec2
+from . import images, trap, wav2vec2
 
 NODE_CLASS_MAPPINGS = {"TestsTrap": trap.TestsTrap}
 
@@ -68,3 +69,4 @@ if not hasattr(comfy.sd, "tiny_sizes"):
     comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd = wav2vec2.sized(
         comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd
     )
+    images.install()

@@ -51,6 +51,22 @@ export const FAMILIES = [
     ],
   },
   {
+    title: "Pony V6 XL",
+    about: "pony",
+    modes: [
+      { name: "Pony T2I", about: "toPicture" },
+      { name: "Pony I2I", about: "pictureAnew" },
+    ],
+  },
+  {
+    title: "Flux.1 dev",
+    about: "flux",
+    modes: [
+      { name: "Flux T2I", about: "toPicture" },
+      { name: "Flux I2I", about: "pictureAnew" },
+    ],
+  },
+  {
     title: "Finishing",
     about: "finishing",
     modes: [{ name: "Finish Video", about: "finished" }],
