@@ -192,7 +192,10 @@ def _shown(saved, form: formats.Format) -> dict:
 
 
 def planned_lengths(prompt: dict | None, node_id: str | None) -> set[int]:
-    """The lengths that the conditioning nodes upstream placed their pictures for."""
+    """The lengths that the conditioning nodes upstream placed their pictures for; none for a video, which may have been
+    cut or joined since."""
+    if "video" in ((prompt or {}).get(node_id) or {}).get("inputs", {}):
+        return set()
     return {facts["length"] for facts in record.facts_for(prompt, node_id).values() if "length" in facts}
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 TOOLS = Path(__file__).resolve().parent
 DONE = "finish_run: "
 RATE, FPS = 44100, Fraction(16)
+PEER = "the host's nodes"
 WAYS = ("UpscaleVideo", "ResizeVideo", "ColorMatchVideo", "ChangeFps", "TrimVideo", "JoinVideos")
 
 
@@ -98,7 +99,22 @@ def steps(job: Job, nodes: dict, upscaler) -> dict[str, Callable]:
         "ChangeFps": lambda video: nodes["ChangeFps"].execute(video, 24.0, "blend"),
         "TrimVideo": lambda video: nodes["TrimVideo"].execute(video, "frames", 1.0, 0.0),
         "JoinVideos": lambda video: nodes["JoinVideos"].execute(video, video),
+        PEER: lambda video: by_the_host(video, larger, Path(job.base)),
     }
+
+
+def by_the_host(video, size: tuple[int, int], base: Path):
+    """What ResizeVideo does, by the host's own nodes: Get Video Components, Upscale Image, Create Video, a file."""
+    from comfy_api.latest import InputImpl, Types, io
+
+    import nodes
+
+    parts = video.get_components()
+    (images,) = nodes.ImageScale().upscale(parts.images, "lanczos", *size, "center")
+    made = Types.VideoComponents(images=images, audio=parts.audio, frame_rate=parts.frame_rate)
+    path = str(base / "host.mp4")
+    InputImpl.VideoFromComponents(made).save_to(path)
+    return io.NodeOutput(InputImpl.VideoFromFile(path))
 
 
 def run(job: Job) -> Iterator[Measured]:
