@@ -5,6 +5,7 @@ Each step takes reels and gives a Strip, which nothing has been computed of unti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -77,6 +78,8 @@ def cut_of(reel: Reel, unit: str, start: float, length: float) -> Cut:
 def _frames(reel: Reel, unit: str, value: float, name: str) -> int:
     if unit not in UNITS:
         raise InputError("unit", f"{unit!r} is unknown", f"Use one of {', '.join(UNITS)}.")
+    if not math.isfinite(value):
+        raise InputError(name, f"{value} is no place in a video", "Give a number.")
     if unit == "seconds":
         return round(Fraction(value) * reel.rate)
     if value != int(value):

@@ -273,6 +273,8 @@ def test_color_match_takes_the_first_frame_where_no_picture_is_wired(nodes):
         ("frames", 0.5, 0.0, "start: 0.5 is no whole number of frames"),
         ("frames", 4.0, 5.0, r"length: 5 frames are not there from 4 on. At most 4 frames \(0.25 s\)"),
         ("seconds", 0.0, 0.001, "length: 0.001 seconds are not there"),
+        ("frames", float("nan"), 0.0, "start: nan is no place"),
+        ("seconds", 0.0, float("inf"), "length: inf is no place"),
     ],
 )
 def test_trims_outside_the_video_are_refused(nodes, temp, unit, start, length, problem):
@@ -416,3 +418,19 @@ def test_a_full_disk_is_told_and_nothing_stays(nodes, temp, monkeypatch):
     with pytest.raises(InputError, match="no space is left for the lossless video.*Free some"):
         nodes["TrimVideo"].execute(made(noise(3)))
     assert not list(temp.iterdir())
+
+
+def test_a_joined_video_is_not_taken_for_a_batch(host):
+    """Its length is a multiple of what the nodes before it planned; so is that of a batch saved as images."""
+    from genga.media import record
+    from genga.nodes.output import planned_lengths
+
+    def lengths(wire: str) -> set[int]:
+        prompt = {
+            "1": {"class_type": "GengaWanFFLF", "inputs": {}},
+            "2": {"class_type": "GengaSaveVideo", "inputs": {wire: ["1", 0]}},
+        }
+        record.note(prompt, "1", length=81)
+        return planned_lengths(prompt, "2")
+
+    assert lengths("video") == set() and lengths("images") == {81}
