@@ -105,6 +105,11 @@ export const ENGLISH = {
     "finishing": "For a video that is made.",
     "finished": "Larger, of one colour, at another frame rate; of any length."
   },
+  "files": {
+    "cannotOpen": "{file} cannot be opened",
+    "cannotBring": "{file} cannot be brought to the host",
+    "choose": "Choose a file"
+  },
   "windows": {
     "seconds": "{seconds} s",
     "about": "about {text}",

@@ -2,13 +2,16 @@
 // they hold. The host is asked first whether a node takes the drop, and gets back whatever holds no workflow.
 
 import { app } from "../../../../scripts/app.js";
+import { complain } from "../modes/host.js";
 import { upload } from "../timeline/files.js";
+import { sentences } from "../words.js";
 import { HEAD, madeFrom, mayHold } from "./texts.js";
 
 const OPEN_DIALOG = "comfy-file-input"; // the host's hidden input behind Open
 const READER = "GengaReadSettings";
 /** Events that went through here once: the host's now. @type {WeakSet<Event>} */
 const handedBack = new WeakSet();
+const word = sentences("files");
 const host = /** @type {any} */ (app);
 
 /** @param {File} file @returns {Promise<boolean>} whether it held a workflow, which is open now */
@@ -20,15 +23,9 @@ async function open(file) {
     if (made.workflow) await host.loadGraphData(made.workflow, true, true, name, { openSource: "file_drop" });
     else await host.loadApiJson(made.prompt, name);
   } catch (error) {
-    complain(`${file.name} cannot be opened`, error);
+    complain(word("cannotOpen", { file: file.name }), error);
   }
   return true;
-}
-
-/** @param {string} summary @param {unknown} error */
-function complain(summary, error) {
-  const detail = String(error instanceof Error ? error.message : error);
-  host.extensionManager?.toast?.add({ severity: "error", summary, detail, life: 8000 });
 }
 
 /** @param {FileList | null | undefined} files @returns {File | null} the only one, where it may be ours */
@@ -84,7 +81,7 @@ async function give(node, file) {
     widget.callback?.(value);
     node.setDirtyCanvas?.(true, true);
   } catch (error) {
-    complain(`${file.name} cannot be brought to the host`, error);
+    complain(word("cannotBring", { file: file.name }), error);
   }
 }
 
@@ -96,7 +93,7 @@ function takeFiles(node) {
     if (file) give(node, file);
     return Boolean(file);
   };
-  const button = node.addWidget("button", "choose a file", null, () => {
+  const button = node.addWidget("button", word("choose"), null, () => {
     const input = document.createElement("input");
     input.type = "file";
     input.addEventListener("change", () => input.files?.[0] && give(node, input.files[0]));
