@@ -30,6 +30,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
 _RESULT = re.compile(r"(?P<title>.+)_\d{8}_\d{6}(_\d+)?\.\w+")  # as media.naming stamps them
 _LOOK_SECONDS = 2.0
 _watches: set[asyncio.Task] = set()
+_queueing = asyncio.Lock()  # the same batch sent twice at once is queued once
 
 
 def check(body: dict) -> None:
@@ -60,7 +61,15 @@ async def begin(request, server, body: dict) -> dict:
     field = body.get("field") or _picture_field(body["payload"])
     # Everything is checked before the first entry is queued.
     ready = [await _order(body, field, picture, number) for number, picture in enumerate(listed)]
-    batch = _batch(body, field, names, ready)
+    async with _queueing:
+        batch = _batch(body, field, names, ready)
+        await _queue(request, server, batch, ready)
+    _watch(server, batch["name"])
+    return look(server, batch["name"])
+
+
+async def _queue(request, server, batch: dict, ready: list[orders.Order]) -> None:
+    """Queues what is missing; what was queued is kept even where the host refuses the rest."""
     now = _Now(server, batch["name"])
     try:
         for entry, order in zip(batch["entries"], ready, strict=True):
@@ -69,8 +78,6 @@ async def begin(request, server, body: dict) -> dict:
                 entry["prompt_id"] = queued["prompt_id"]
     finally:
         _save(batch)
-    _watch(server, batch["name"])
-    return look(server, batch["name"])
 
 
 def _listed(body: dict) -> tuple[list[str | Path], list[str]]:

@@ -133,22 +133,21 @@ def test_one_of_two_hosts_is_killed_and_every_picture_has_its_video(server, tiny
     killed = []
 
     def doom():
-        """Kills the second host once it has made some, with one in its hands."""
-        made = other.output / "anisora"
+        """Kills the second host when some results are there and it has a picture in its hands."""
         while not killed:
-            if len(list(made.glob("*.mp4"))) >= 2:
+            done = len(list(out.glob("*.mp4")))
+            if done >= 4 and other.get("/queue")["queue_running"]:
                 other.kill()
-                killed.append(len(list(out.glob("*.mp4"))))
-            time.sleep(0.01)
+                killed.append(done)
+            time.sleep(0.02)
 
     with other:
         watcher = threading.Thread(target=doom, daemon=True)
         watcher.start()
         report = batch.run(folder, PAYLOAD, out, [server.url, other.url])
         assert killed and killed[0] < PICTURES, "it was killed in the middle"
-        other.process = None
     assert report["counts"] == {"done": PICTURES}
     assert len(list(out.glob("*.mp4"))) == PICTURES
     assert all(path.stat().st_size for path in out.glob("*.mp4"))
     by_host = [entry["host"] for entry in report["entries"]]
-    assert by_host.count(other.url) >= 1 and by_host.count(server.url) > PICTURES / 2
+    assert by_host.count(server.url) >= PICTURES - killed[0] - 2  # two may have come in between
