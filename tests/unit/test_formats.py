@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from fractions import Fraction
 
 import av
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from genga.errors import InputError
-from genga.media import formats, gif, stills, xmp
+from genga.media import formats, gif, naming, stills, unfinished, xmp
 from genga.media.gif import GifWriter, palette_of
 from genga.media.sequence import SequenceWriter
 from genga.media.source import read_audio, read_frames
@@ -203,3 +204,17 @@ def test_parameters_stand_where_other_programs_look(tmp_path):
     assert raw == b"UNICODE\0" + said.encode("utf-16-be") and stills.user_comment(raw) == said
     assert stills.user_comment(b"UNICODE\0" + said.encode("utf-16-le")) == said
     assert stills.user_comment(b"ASCII\0\0\0plain") == "plain"
+
+
+def test_a_folder_is_a_name_of_its_own_and_a_killed_one_is_cleared(tmp_path):
+    now = datetime(2026, 1, 2, 3, 4, 5)
+    first, second = (naming.claim(tmp_path, "v1.5", "", now) for _ in range(2))
+    assert [first.name, second.name] == ["v1.5_20260102_030405", "v1.5_20260102_030405_2"] and first.is_dir()
+    assert naming.claim(tmp_path, "v1.5", "mp4", now).name == "v1.5_20260102_030405_3.mp4"
+    assert naming.Reserved(first, "", first.name).beside().name == "v1.5_20260102_030405.json"
+    writer = SequenceWriter(first, 16, claimed=True)
+    writer.write(torch.rand(1, 8, 8, 3))
+    (second / "kept.png").touch()
+    for path in (first, second):
+        unfinished._tidy(path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [second.name, "v1.5_20260102_030405_3.mp4"]
