@@ -62,7 +62,7 @@ def _settings(value) -> Settings:
     numbers = {name: _positive(name, value[name]) for name in value.keys() - {"allow_addresses", "files"}}
     networks = tuple(ipaddress.ip_network(text) for text in value.get("allow_addresses", ()))
     files = value.get("files", {})
-    if not all(isinstance(name, str) for name in [*files.keys(), *files.values()]):
+    if not isinstance(files, dict) or not all(isinstance(name, str) for name in [*files.keys(), *files.values()]):
         raise TypeError("files does not name files")
     return Settings(**numbers, allow_addresses=networks, files=files)
 

@@ -180,6 +180,20 @@ def test_no_batch_makes_an_error_or_a_file_elsewhere(api, host):
     assert json.loads(answer)["state"] == "stopped"
 
 
+def test_a_lora_set_stands_between_the_loader_and_the_rest(api):
+    values = {"high": [{"file": "a.safetensors", "strength": 0.5}], "low": []}
+    assert api.ask("PUT", "/genga/presets/lora_sets/style", json.dumps(values).encode())[0] in (200, 201)
+    body = {"model": "anisora", "mode": "t2v", "prompt": "x", "lora_set": "style"}
+    assert api.ask("POST", "/genga/generate", json.dumps(body).encode())[0] == 202
+    prompt = api.server.prompt_queue.queue[0][2]
+    api.clear()
+    (added,) = [identity for identity, node in prompt.items() if node["class_type"] == "GengaLoraSet"]
+    (loader,) = [identity for identity, node in prompt.items() if node["class_type"] == "GengaAniSoraLoader"]
+    assert prompt[added]["inputs"] == {"high": [loader, 0], "low": [loader, 1], "strength": 1.0, "lora_set": "style"}
+    (sampler,) = [node["inputs"] for node in prompt.values() if node["class_type"] == "GengaExpertSampler"]
+    assert (sampler["high"], sampler["low"]) == ([added, 0], [added, 1])
+
+
 def test_another_sites_page_is_refused_as_the_host_refuses_it(api):
     async def ask():
         headers = {"Origin": "http://evil.example", "Host": "127.0.0.1:8188"}
