@@ -166,10 +166,19 @@ await page.waitForTimeout(800)
 result.slots.shown = await page.locator('.genga-window-strip image').count()
 result.slots.faults = await faults('.genga-window-strip')
 await shot('slots')
-await slots.getByRole('button', { name: 'Close' }).focus()
-await page.keyboard.press('Control+z')
-await until(async () => !JSON.stringify(await prompt()).includes('slot.png'))
+// Vue nodes of 1.32 measure new nodes a moment later, and the host makes a step of undo of that, too.
+result.slots.steps = 0
+while (result.slots.steps < 3 && JSON.stringify(await prompt()).includes('slot.png')) {
+  result.slots.steps += 1
+  await slots.getByRole('button', { name: /^(Close|Prompt and picture per window)$/ }).first().focus()
+  await page.keyboard.press('Control+z')
+  await page.waitForTimeout(2500)
+}
 result.slots.undone = await prompt()
+await page.waitForTimeout(1000) // undo makes the nodes anew
+await slots.getByRole('button', { name: 'Prompt and picture per window' }).click() // their strip is the one that is seen
+await until(async () => (await field.inputValue()) !== '')
+result.slots.again = await field.inputValue()
 
 // The growing video: what the host tells is shown, and gone when the finished one comes.
 const visible = () => page.evaluate(() => {

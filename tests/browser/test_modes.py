@@ -49,7 +49,7 @@ def page(request, chromium, server, tmp_path_factory):
     command = [chromium.node, "modes.mjs", server.url, chromium.chromium, str(path)]
     done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1]) | {"vue": request.param == "vue"}
 
 
 def test_the_panel_lists_every_shipped_workflow(page):
@@ -145,6 +145,8 @@ def test_a_picture_dropped_on_a_window_is_its_sections(page, server):
 
 def test_a_picture_is_one_step_of_undo(page):
     assert sections(page["slots"]["undone"]) == sections(page["slots"]["made"])
+    assert page["slots"]["again"] == "She waves."
+    assert page["slots"]["steps"] == 1 or (page["vue"] and page["slots"]["steps"] == 2)
 
 
 def test_the_slots_have_no_serious_fault(page):

@@ -11,9 +11,9 @@ import { moments, resultsOf } from "./result.js";
 
 const PICTURES = 32; // of a run
 const KEPT = 8; // runs
-const TRIES = 12; // the record is written a moment after the run is told to be done
-const WAIT = 250; // milliseconds
-const SLOWEST = 15000; // milliseconds a video may take to show a picture
+const TRIES = 40; // the record is written a moment after the run is told to be done
+const WAIT = 500; // milliseconds
+const SLOWEST = 60000; // milliseconds a video may take to show a picture, where the machine is busy
 
 /** @type {Map<string, Run>} by graph and node */
 const runs = new Map();

@@ -1,6 +1,7 @@
 // The keyframe timeline: what a person does becomes an edit of the state, and the state one hidden JSON value.
 
 import { asOneStep } from "../edit.js";
+import { takePlace } from "../successor.js";
 import { choose, isPicture, upload } from "./files.js";
 import { Film } from "./film.js";
 import { readSetting, save } from "./host.js";
@@ -19,9 +20,6 @@ const FAST = 4; // grid steps with Shift
 /** A button beside what is said. @typedef {[name: import("./words.js").Name, run: () => void, values?: Record<string, number>]} Offer */
 /** @type {Record<string, number>} */
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
-
-/** The widget last made for each node id. @type {Map<string, Timeline>} */
-const shownFor = new Map();
 
 export class Timeline {
   /** @param {Host.Node} node @param {Host.Widget} widget the hidden widget with the JSON @param {boolean} ends */
@@ -111,15 +109,6 @@ export class Timeline {
     return Math.ceil(this.body.offsetHeight) || 150;
   }
 
-  /** Vue nodes of 1.32 go on showing the element of a node that undo has made anew: then this one takes its place. */
-  takePlace() {
-    const id = String(this.node.id);
-    const old = shownFor.get(id);
-    if (old === this) return;
-    shownFor.set(id, this);
-    if (old?.gone && old.element.isConnected) old.element.replaceWith(this.element);
-  }
-
   destroy() {
     this.gone = true;
     clearInterval(this.clock);
@@ -140,7 +129,7 @@ export class Timeline {
 
   /** The graph may have changed around the node, and programs may set the value. */
   look() {
-    this.takePlace();
+    takePlace(`timeline/${this.node.id}`, this);
     if (!this.element.isConnected || this.before) return;
     if (this.widget.value !== this.saved) this.load();
     const setting = readSetting(this.node, this.ends);

@@ -89,7 +89,7 @@ export class Editing {
   /** @param {string} text */
   write(text) {
     const section = this.section();
-    if (!section && !text.trim()) return; // nothing was to be changed
+    if (!this.node.graph || (!section && !text.trim())) return; // there is nothing to change
     writePrompt(this.node, section, this.start(), text);
     this.refresh();
   }

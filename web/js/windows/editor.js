@@ -62,13 +62,29 @@ export class Editor {
     this.head.append(this.open, this.before, this.title, this.after, this.close);
     this.slots = document.createElement("div");
     this.slots.className = "slots";
-    this.text = document.createElement("textarea");
-    this.text.addEventListener("change", () => on.prompt(this.text.value));
+    this.text = this.newText();
     this.picture = button("", () => on.choose());
     this.picture.className = "picture";
     this.slots.append(this.picture, this.text);
     this.element.append(this.head, this.slots);
     this.guard();
+  }
+
+  newText() {
+    const made = document.createElement("textarea");
+    made.addEventListener("change", () => this.on.prompt(made.value));
+    made.addEventListener("blur", () => setTimeout(() => this.renew()));
+    return made;
+  }
+
+  /** A field that was left forgets what was typed: else the browser's own undo would go on in it beside the host's. */
+  renew() {
+    const old = this.text;
+    if (old.matches(":focus")) return;
+    this.text = this.newText();
+    const { value, placeholder, disabled, ariaLabel } = old;
+    Object.assign(this.text, { value, placeholder, disabled, ariaLabel });
+    old.replaceWith(this.text);
   }
 
   /** What happens in the fields stays in them, and pictures may be dropped or pasted anywhere on them. */

@@ -3,6 +3,7 @@
 
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
+import { takePlaceSoon } from "../successor.js";
 import { sentences } from "../words.js";
 
 const word = sentences("windows");
@@ -122,8 +123,12 @@ app.registerExtension({
   nodeCreated(/** @type {Host.Node} */ node) {
     if (node.comfyClass !== "GengaWindowSampler") return;
     makePlayer(node);
+    /** @type {import("../successor.js").Shown} */
+    const shown = { element: /** @type {Player} */ (players.get(node)).box };
+    takePlaceSoon("growing", node, shown);
     const removed = node.onRemoved;
     node.onRemoved = function () {
+      shown.gone = true;
       players.delete(node);
       removed?.call(this);
     };

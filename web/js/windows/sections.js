@@ -59,19 +59,31 @@ function join(from, to, name) {
   if (from) from[0].connect(from[1], to, place(to, name));
 }
 
-/** Makes nodes in a row below everything else. @param {Host.GraphNode} near */
+/** @typedef {(type: string, values: Record<string, string | number>) => Host.GraphNode} Make */
+
+/** Makes nodes in a row below everything else. @param {Host.GraphNode} near @returns {Make} */
 function maker(near) {
   const graph = near.graph;
   const bottom = Math.max(...(graph?._nodes ?? []).map(({ pos, size }) => pos[1] + size[1]));
   let left = near.pos[0] - 800;
-  return (/** @type {string} */ type) => {
+  return (type, values) => {
     const made = window.LiteGraph.createNode(type);
     if (!made) throw new Error(type);
-    made.pos = [left, bottom + 2 * GAP]; // before it is added: Vue nodes of 1.32 do not see it later
+    // both before it is added: Vue nodes of 1.32 do not see it later
+    made.pos = [left, bottom + 2 * GAP];
+    for (const [name, value] of Object.entries(values)) fill(made, name, value);
     graph?.add(made);
     left += made.size[0] + GAP;
     return made;
   };
+}
+
+/** @param {Host.GraphNode} node @param {string} name @param {string | number} value one that a list may not have yet */
+function fill(node, name, value) {
+  const widget = node.widgets?.find((each) => each.name === name);
+  const { values } = /** @type {{values?: unknown}} */ (widget?.options ?? {});
+  if (Array.isArray(values) && !values.includes(value)) values.push(value);
+  setWidget(widget, value);
 }
 
 /** Where new prompts get their text encoder: as the prompts that are there. @param {Host.GraphNode} node */
@@ -87,11 +99,10 @@ export function canWrite(node) {
 }
 
 /** A section that begins at a moment; made, with nothing in it yet, where there is none. @param {Host.GraphNode} node
- * @param {number} start seconds @param {Host.GraphNode | undefined} section @param {(type: string) => Host.GraphNode} make */
+ * @param {number} start seconds @param {Host.GraphNode | undefined} section @param {Make} make */
 function ensured(node, start, section, make) {
   if (section) return section;
-  const made = make(SECTIONS);
-  setWidget(made.widgets?.find(({ name }) => name === "start"), start);
+  const made = make(SECTIONS, { start });
   join(wire(node, "sections"), made, "sections");
   made.connect(0, node, place(node, "sections"));
   return made;
@@ -108,9 +119,8 @@ export function writePrompt(node, section, start, text) {
     }
     const make = maker(node);
     const clip = clipOf(node);
-    const prompt = make("CLIPTextEncode");
+    const prompt = make("CLIPTextEncode", { text });
     join(clip, prompt, "clip");
-    setWidget(prompt.widgets?.find(({ name }) => name === "text"), text);
     join([prompt, 0], ensured(node, start, section, make), "positive");
   });
 }
@@ -121,34 +131,24 @@ export function putPicture(node, section, start, file) {
   asOneStep(() => {
     const loader = section && origin(section, "image");
     if (loader?.type === "LoadImage") {
-      choose(loader, name);
+      fill(loader, "image", name);
       return;
     }
     const make = maker(node);
-    const made = make("LoadImage");
-    choose(made, name);
+    const made = make("LoadImage", { image: name });
     const target = ensured(node, start, section, make);
     join([made, 0], target, "image");
     seeAsStart(node, made, target, make);
   });
 }
 
-/** @param {Host.GraphNode} loader @param {string} name of a file that came after the page knew the list */
-function choose(loader, name) {
-  const widget = loader.widgets?.find((each) => each.name === "image");
-  const { values } = /** @type {{values?: unknown}} */ (widget?.options ?? {});
-  if (Array.isArray(values) && !values.includes(name)) values.push(name);
-  setWidget(widget, name);
-}
-
 /** Where the start picture goes through CLIP vision, a section's does, too. @param {Host.GraphNode} node
- * @param {Host.GraphNode} loader @param {Host.GraphNode} section @param {(type: string) => Host.GraphNode} make */
+ * @param {Host.GraphNode} loader @param {Host.GraphNode} section @param {Make} make */
 function seeAsStart(node, loader, section, make) {
   const seer = origin(node, "clip_vision_output");
   if (seer?.type !== "CLIPVisionEncode") return;
-  const made = make("CLIPVisionEncode");
+  const made = make("CLIPVisionEncode", { crop: valueOf(seer, "crop") ?? "center" });
   join(wire(seer, "clip_vision"), made, "clip_vision");
   join([loader, 0], made, "image");
-  setWidget(made.widgets?.find(({ name }) => name === "crop"), valueOf(seer, "crop"));
   join([made, 0], section, "clip_vision_output");
 }

@@ -2,6 +2,7 @@
 
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
+import { takePlaceSoon } from "../successor.js";
 import { Editing } from "./editing.js";
 import { settingsOf, shownOf } from "./setting.js";
 import { takesSections } from "./sections.js";
@@ -66,7 +67,13 @@ function addStrip(/** @type {Host.Node} */ node) {
   });
   if (takesSections(node)) editing = new Editing(node, view, refresh);
   strips.add(refresh);
-  chain(node, "onRemoved", () => strips.delete(refresh));
+  /** @type {import("../successor.js").Shown} */
+  const shown = { element: view.element };
+  takePlaceSoon("windows", node, shown);
+  chain(node, "onRemoved", () => {
+    shown.gone = true;
+    strips.delete(refresh);
+  });
   refresh();
 }
 
