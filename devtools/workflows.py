@@ -130,10 +130,10 @@ def keyframe_chain(sheet: Sheet, frames: list[int], masks: dict[int, object] | N
 
 def anisora_keyframes(sheet: Sheet) -> None:
     text = "The dancer lifts her arms, turns around once and bows in one smooth, consistent, flowing movement."
-    sheet.COLUMNS = (0, 400, 860, 1420, 1840)  # a wide timeline
+    sheet.COLUMNS = (0, 400, 860, 1420, 1840)  # a wide timeline, and Vue nodes of 1.32 make nodes a fifth larger
     loader, positive, negative = anisora(sheet, text, 3.5)
     node = sheet.place(
-        2, "GengaArbitraryKeyframes", 0, wide=520, positive=positive.out(), negative=negative.out(), vae=loader.out(3),
+        2, "GengaArbitraryKeyframes", 0, wide=460, positive=positive.out(), negative=negative.out(), vae=loader.out(3),
         width=832, height=480, length=81, snap="anisora",
     )  # fmt: skip
     sheet.group("Direction: keyframes anywhere", [node])
