@@ -138,6 +138,10 @@ def match(model, weights: dict[str, torch.Tensor]) -> Fit:
 
     watched = _Watched(comfy.lora_convert.convert_lora(weights))
     names = comfy.lora.model_lora_keys_unet(model.model, {})
+    if guard.traits_of(model).framepack:
+        from .framepack import lora as framepack
+
+        names = framepack.names(_shapes(model)) | names
     found = comfy.lora.load_lora(watched, names, log_missing=False)
     patches, misfits = {}, []
     for target, patch in found.items():
@@ -147,6 +151,15 @@ def match(model, weights: dict[str, torch.Tensor]) -> Fit:
         else:
             misfits.append((target, made, needed))
     return Fit(patches, tuple(key for key in watched if key not in watched.taken), tuple(misfits))
+
+
+def _shapes(model) -> dict[str, tuple[int, ...]]:
+    """Rows and columns of the weights of a MODEL's linear layers, quantized ones too, by their keys."""
+    return {
+        f"{name}.weight": (module.out_features, module.in_features)
+        for name, module in model.model.named_modules()
+        if isinstance(getattr(module, "in_features", None), int)
+    }
 
 
 def _made(patch) -> tuple[int, ...] | None:

@@ -82,7 +82,7 @@ def _size(width: int) -> str:
 def _names(fit, traits) -> str:
     deep = [int(found.group(1)) for name in fit.unknown if (found := _BLOCK.search(name))]
     known = [int(found.group(1)) for key in fit.patches if isinstance(key, str) and (found := _BLOCK.search(key))]
-    kind = _kind(fit.unknown)
+    kind = None if traits.framepack else _kind(fit.unknown)
     if kind is None and traits.wan and deep and known and min(deep) > max(known):
         return f"they are for blocks {min(deep)} to {max(deep)}, this model ends at {max(known)} (a LoRA of a larger model)"
     if kind is None:

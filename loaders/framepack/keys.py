@@ -32,7 +32,8 @@ _DOUBLE, _SINGLE = r"transformer_blocks\.(\d+)\.", r"single_transformer_blocks\.
 _RULES: tuple[tuple[str, str, int, int], ...] = (
     (r"x_embedder\.proj", "img_in.proj", 0, 1),
     (r"clean_x_embedder\.(proj|proj_2x|proj_4x)", r"clean_x_embedder.\1", 0, 1),
-    (r"image_projection\.(up|down)", r"vision_in.\1", 0, 1),
+    (r"image_projection\.up", "vision_in.up", 0, 1),
+    (r"image_projection\.down", "vision_in.down", 0, 1),
     (r"context_embedder\.proj_in", "txt_in.input_embedder", 0, 1),
     (r"context_embedder\.time_text_embed\.timestep_embedder\.linear_1", "txt_in.t_embedder.in_layer", 0, 1),
     (r"context_embedder\.time_text_embed\.timestep_embedder\.linear_2", "txt_in.t_embedder.out_layer", 0, 1),
@@ -94,6 +95,12 @@ def place(module: str) -> Place | None:
         if found:
             return Place(found.expand(target), part, parts)
     return None
+
+
+def patterns() -> list[tuple[str, str]]:
+    """Every module's name with {} in place of a block's number, and what it goes to; those of several names left out."""
+    plain = [(pattern.replace(r"(\d+)", "{}").replace("\\.", "."), module) for pattern, module, _, _ in _RULES]
+    return [(pattern, module) for pattern, module in plain if not set(pattern) & set("()|[]\\")]
 
 
 def split(key: str) -> tuple[str, str]:

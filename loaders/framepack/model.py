@@ -36,11 +36,21 @@ class FramePackModel(comfy.model_base.HunyuanVideo):
         out = super().extra_conds(**kwargs)
         vision = kwargs.get("clip_vision_output")
         if vision is not None:
-            out["clip_fea"] = comfy.conds.CONDRegular(vision.last_hidden_state)
+            out["clip_fea"] = comfy.conds.CONDRegular(self._features(vision.last_hidden_state))
         section = kwargs.get(KEY)
         if section is not None:
             out |= self._section_conds(section, kwargs["noise"])
         return out
+
+    def _features(self, features: torch.Tensor) -> torch.Tensor:
+        wanted = self.diffusion_model.vision_in.up.in_features
+        if features.shape[-1] != wanted:
+            raise InputError(
+                "clip_vision_output",
+                f"its features are {features.shape[-1]} wide, FramePack takes {wanted}",
+                "Load sigclip_vision_patch14_384.safetensors, and CLIP Vision Encode with crop none.",
+            )
+        return features
 
     def _section_conds(self, section: Mapping, noise: torch.Tensor) -> dict:
         target = tuple(section["target"])
