@@ -11,6 +11,7 @@ from pathlib import Path
 
 _SECONDS = 30.0  # of one request
 _POLL_SECONDS = 0.5
+_SILENCES = 5
 _ENDED = ("done", "failed", "cancelled")
 
 
@@ -50,11 +51,17 @@ class Host:
             raise
 
     def wait(self, identity: str) -> dict:
-        """The job once it has ended, however it has."""
+        """The job once it has ended, however it has; Lost when the host owes several answers in a row."""
+        silent = 0
         while True:
-            job = self.job(identity)
-            if job["state"] in _ENDED:
-                return job
+            try:
+                job, silent = self.job(identity), 0
+                if job["state"] in _ENDED:
+                    return job
+            except Lost:
+                silent += 1
+                if silent >= _SILENCES:
+                    raise
             time.sleep(_POLL_SECONDS)
 
     def download(self, file: dict, path: Path) -> Path:

@@ -77,7 +77,7 @@ def _together(urls: Sequence[str], tasks: Sequence[dict], work: Work) -> Iterato
         Client(cluster) as engine,
     ):
         waiting = {engine.submit(_on_a_host, work, task, pure=False, retries=0) for task in tasks}
-        while waiting and engine.scheduler_info()["workers"]:
+        while waiting and engine.nthreads():  # not scheduler_info, whose workers come and go with its own refreshing
             done = {future for future in waiting if future.done()}
             waiting -= done
             yield from (future.result() for future in done)
