@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import av
+import numpy as np
 import pytest
 import torch
 from genga.errors import InputError
@@ -189,3 +190,68 @@ def test_a_slow_hash_stops_no_save_and_comes_later(video, output, model, monkeyp
 def test_formats_are_only_ever_added():
     """Values of a combo are saved in workflows."""
     assert list(formats.FORMATS)[:6] == ["mp4", "webm", "webm-av1", "gif", "png-sequence", "mkv-lossless"]
+
+
+@pytest.fixture(scope="module")
+def image(host):
+    from genga.nodes.pictures import SaveImage
+
+    return clone(SaveImage)
+
+
+def test_each_picture_of_a_batch_is_a_png_of_its_own(image, output, model):
+    result = image.execute(frames(2, 15, 17), "pony/pony_t2i", "png", 95)
+    listed = [output / each["subfolder"] / each["filename"] for each in result.ui["images"]]
+    assert len(set(listed)) == 2 and files(output) == sorted([*listed, *(path.with_suffix(".json") for path in listed)])
+    for number, path in enumerate(listed):
+        assert re.fullmatch(r"pony_t2i_\d{8}_\d{6}(_2)?\.png", path.name)
+        told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        assert (told["batch_index"], told["batch_size"], told["file"]) == (number, 2, path.name)
+        assert told["models"][0]["sha256"].startswith("ba7816bf")
+        with Image.open(path) as picture:
+            pixels = torch.from_numpy(np.array(picture)) / 255
+            assert torch.equal(pixels, frames(2, 15, 17)[number])
+            assert picture.text["parameters"].endswith(
+                "Model hash: ba7816bf8f, Model: tiny, Version: ComfyUI " + version()
+            )
+            assert json.loads(picture.text["prompt"]) == PROMPT
+
+
+def version() -> str:
+    import comfyui_version
+
+    return comfyui_version.__version__
+
+
+def test_a_worse_jpg_is_smaller(image, output):
+    sizes = []
+    for quality in (100, 60):
+        shown = image.execute(torch.rand(1, 64, 64, 3), "a", "jpg", quality).ui["images"][0]
+        sizes.append((output / shown["filename"]).stat().st_size)
+        assert json.loads((output / shown["filename"]).with_suffix(".json").read_text())["quality"] == quality
+    assert sizes[0] > 1.5 * sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": torch.rand(1, 8, 8, 4)}, "images: has an alpha channel"),
+        ({"images": torch.rand(1, 8, 8, 3), "format": "webp"}, "format: 'webp' is not known"),
+        ({"images": torch.rand(1, 8, 8, 3), "quality": 0}, "quality: 0 is no quality"),
+        ({"images": torch.rand(1, 8, 8, 3), "filename_prefix": "../a"}, "filename_prefix: "),
+    ],
+)
+def test_a_picture_that_cannot_be_saved_leaves_nothing(image, output, options, message):
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        image.execute(**{"filename_prefix": "a", **options})
+    assert not output.exists() or files(output) == []
+
+
+def test_without_metadata_a_picture_tells_nothing(image, output, monkeypatch):
+    from comfy.cli_args import args
+
+    monkeypatch.setattr(args, "disable_metadata", True)
+    for kind in ("png", "jpg"):
+        image.execute(frames(1), "a", kind)
+    assert {path.suffix for path in files(output)} == {".png", ".jpg"}
+    assert not any(b"KSampler" in path.read_bytes() for path in files(output))

@@ -69,7 +69,10 @@ def test_the_workflow_is_found(read, name):
 
 def test_what_the_host_reads_itself_or_says_nothing_is_left_to_it(read):
     others = {name: made for name, made in read.items() if name not in KINDS}
-    assert len(others) == 16 and not any(others.values()), [name for name, made in others.items() if made]
+    assert len(others) == 16
+    cut = {name: made for name, made in others.items() if name.startswith("cut")}  # a prompt may stand before the cut
+    assert not [name for name, made in cut.items() if made and made["workflow"]]
+    assert not [name for name, made in others.items() if made and name not in cut]
 
 
 def test_names_that_may_be_ours():
