@@ -26,7 +26,7 @@ await fetch(url + '/settings', {
     'Comfy.VueNodes.Enabled': Boolean(job.vue)
   })
 })
-await page.goto(url, { waitUntil: 'domcontentloaded' })
+await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120000 })
 await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
 await page.waitForTimeout(1500)
 // The page's own start on an empty profile may fault (1.32.9 does, without any pack); ours counts at any time.

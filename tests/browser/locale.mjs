@@ -18,14 +18,15 @@ const browser = await chromium.launch({ executablePath, args: quiet })
 try {
   await set({ 'Comfy.TutorialCompleted': true, 'Comfy.Locale': job.language, 'Comfy.EnableTooltips': true })
   const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } })
-  await page.goto(url, { waitUntil: 'domcontentloaded' })
+  await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120000 })
   await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
   await page.waitForTimeout(1500)
   await page.keyboard.press('Escape') // an empty profile is greeted with the templates
   const nodes = await page.evaluate(shown, job.types)
   const tooltip = job.hover ? await hovered(page, job.hover) : null
+  const parts = { ...await page.evaluate(ownParts), tab: await tab(page) }
   if (job.shot) await page.screenshot({ path: job.shot })
-  console.log(JSON.stringify({ nodes, tooltip }))
+  console.log(JSON.stringify({ nodes, tooltip, parts }))
 } finally {
   await set({ 'Comfy.Locale': 'en' }) // the tests that follow on this server read English
   await browser.close()
@@ -50,6 +51,24 @@ function shown(types) {
     }
   })
   return told
+}
+
+// What the timeline and the strip of the window nodes say on fresh nodes.
+async function ownParts() {
+  const element = (type, name) => {
+    const node = window.LiteGraph.createNode(type)
+    window.app.graph.add(node)
+    return node.widgets.find((each) => each.name === name).element
+  }
+  const [timeline, strip] = [element('GengaArbitraryKeyframes', 'timeline_view'), element('GengaInfiniteTalkWindow', 'windows_strip')]
+  for (let i = 0; i < 100 && !strip.getAttribute('aria-label'); i += 1) await new Promise((done) => setTimeout(done, 100))
+  return { timeline: timeline.shadowRoot.querySelector('button').textContent, strip: strip.getAttribute('aria-label') }
+}
+
+async function tab(page) {
+  await page.locator('.genga-modes-tab-button').focus()
+  await page.keyboard.press('Enter')
+  return page.locator('.genga-modes .again').innerText()
 }
 
 async function hovered(page, [type, name]) {

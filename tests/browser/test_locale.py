@@ -1,4 +1,4 @@
-"""The host's real page in Japanese: our nodes call themselves, and explain themselves, in it."""
+"""The host's real page in Japanese: our nodes and parts of the page call themselves, and explain themselves, in it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ def test_a_node_speaks_the_language_of_the_page(page, expected, node):
     assert {name: shown["inputs"][name] for name in inputs} == inputs
     outputs = {int(index): texts["name"] for index, texts in said["outputs"].items() if "name" in texts}
     assert {index: shown["outputs"][index] for index in outputs} == outputs
+
+
+def test_our_own_parts_of_the_page_speak_it_on_every_host(page):
+    said = words.read(LANGUAGE, "main.json", pack.pack_folder() / "locales")["genga"]
+    strip = said["windows"]["nothingWired"].format(what=said["windows"]["audio"])
+    assert page["parts"] == {"timeline": said["timeline"]["add"], "strip": strip, "tab": said["modes"]["again"]}
 
 
 def test_the_tooltip_speaks_it_too(page, expected):
