@@ -14,6 +14,7 @@ import torch
 
 from ..conditioning.latent_place import Place, placed, read_place, samples_of
 from ..errors import InputError
+from .framepack import latents as eichi
 from .header import Header, read_header
 
 ENDINGS = (".safetensors", ".latent")
@@ -47,7 +48,7 @@ def write(path: Path, latent: Mapping, place: Place, tags: Mapping[str, str]) ->
 
 
 def read(path: Path, name: str = "latent") -> dict:
-    """The LATENT in a file of ours or of the host's, with its place; nothing is read before the header is checked.
+    """The LATENT in a file of ours, the host's or FramePack-eichi's, with its place; the header is checked first.
 
     Raises InputError, naming the input, for what is no latent, is damaged or cut off, or holds NaN.
     """
@@ -55,6 +56,8 @@ def read(path: Path, name: str = "latent") -> dict:
         header = read_header(path, name)
     except InputError as error:
         raise InputError(name, error.problem, _ANOTHER) from error
+    if eichi.is_eichi(header):
+        return placed({"samples": eichi.read(path, header, name)}, Place(fps=eichi.FPS))
     _check(header, name)
     place, batch_index = _about(header, name)
     try:

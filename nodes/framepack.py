@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from comfy_api.latest import io
 
 from .. import compat, places
 from ..conditioning.framepack import chain as sections_of
-from ..conditioning.framepack import indices, plan, section
+from ..conditioning.framepack import indices, one_frame, plan, section
 from ..conditioning.sections import check_chain, notes
 from ..errors import InputError
 from ..loaders import guard, wan
@@ -305,4 +306,69 @@ def _told(said: Report, chain, usual, vae, start, direction: str, count: int, wi
     )
 
 
-NODES = [FramePackLoader, FramePackSection, FramePackSampler]
+class FramePackOneFrame(io.ComfyNode):
+    """One picture at a chosen time."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return compat.schema(
+            node_id="GengaFramePackOneFrame", display_name="FramePack One Frame", category="Genga/conditioning",
+            description="One picture instead of a video: the input picture as it would be at another time, with what a "
+            "reference picture shows (clothes, for one). For any sampler, with the standard model.",
+            search_aliases=["FramePackOneFrame", "kisekaeichi", "one frame", "framepack 1f", "change clothes", "oichi"],
+            inputs=[
+                io.Conditioning.Input("positive", tooltip="The prompt, from HunyuanVideo's text encoders."),
+                io.Conditioning.Input("negative", tooltip="What to avoid; used where CFG is not 1."),
+                io.Latent.Input("input_latent", tooltip="The input picture through the HunyuanVideo VAE; it stands at time "
+                                "0. Its size is the result's; 16 must divide width and height."),
+                io.Int.Input("target_index", default=1, min=0, max=indices.ONE_FRAME_LIMIT,
+                             tooltip="The time of the picture that is drawn, in latent frames: 1 is near the input and "
+                             "changes little, 8 (without a reference) changes more."),
+                io.Int.Input("history_index", default=13, min=0, max=indices.ONE_FRAME_LIMIT,
+                             tooltip="The time at which the reference stands. 13 is advised; 16 is the original default."),
+                io.Latent.Input("reference_latent", optional=True,
+                                tooltip="The picture to take from, encoded, of the same size. Without one the input alone "
+                                "is shown."),
+                io.Mask.Input("input_mask", optional=True,
+                              tooltip="White: what of the input is shown to the model. Black parts are not."),
+                io.Mask.Input("reference_mask", optional=True,
+                              tooltip="White: what of the reference is shown to the model, the clothes for one."),
+                io.ClipVisionOutput.Input("clip_vision_output", optional=True,
+                                          tooltip="The input picture through SigLIP (sigclip_vision_patch14_384) by CLIP "
+                                          "Vision Encode with crop none."),
+            ],
+            outputs=[
+                io.Conditioning.Output(display_name="positive"), io.Conditioning.Output(display_name="negative"),
+                io.Latent.Output(display_name="latent", tooltip="Empty, one frame of the input's size."),
+                io.Float.Output(display_name="shift", tooltip="The shift that the reference uses for this size: for "
+                                "ModelSamplingSD3; about 2 for 608 x 640."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, positive, negative, input_latent, target_index, history_index, reference_latent=None, input_mask=None,
+                reference_mask=None, clip_vision_output=None) -> io.NodeOutput:  # fmt: skip
+        said = Report(cls)
+        for name, prompt in (("positive", positive), ("negative", negative)):
+            section.check_prompt(prompt, name)
+        section.check_vision(clip_vision_output)
+        shown = section.latent_of(input_latent, "input_latent")
+        frames = [one_frame.masked(shown, input_mask, "input_mask")]
+        times = (0,) if reference_latent is None else (0, history_index)
+        if reference_latent is not None:
+            reference = section.latent_of(reference_latent, "reference_latent")
+            section.same_size(shown, "input_latent", reference_latent=reference)
+            frames.append(one_frame.masked(reference, reference_mask, "reference_mask").to(shown))
+        elif reference_mask is not None:
+            raise InputError("reference_mask", "there is no reference_latent", "Wire the reference, or no mask.")
+        positions = indices.one_frame(target_index, times)
+        shift = schedule.shift(1, *shown.shape[-2:])
+        said.say(f"one frame at time {target_index}; the reference's shift is {shift:.2f}.")
+        clean = {1: torch.cat(frames, 2)}
+        made = [section.attach(each, positions, clean, "FramePack One Frame", clip_vision_output)
+                for each in (positive, negative)]  # fmt: skip
+        return io.NodeOutput(*made, {"samples": torch.zeros_like(shown[:, :, :1])}, shift, ui=said.ui())
+
+
+NODES = [FramePackLoader, FramePackSection, FramePackSampler, FramePackOneFrame]

@@ -53,12 +53,12 @@ def latent_of(latent, name: str) -> torch.Tensor:
     return samples
 
 
-def same_size(start: torch.Tensor, **others: torch.Tensor | None) -> None:
-    """Raises for a latent whose frames are of another size than those of ``start``."""
+def same_size(start: torch.Tensor, start_name: str = "start_latent", **others: torch.Tensor | None) -> None:
+    """Raises for a latent whose frames are of another size than those of ``start``, the input ``start_name``."""
     for name, other in others.items():
         if other is not None and other.shape[-2:] != start.shape[-2:]:
             sizes = [f"{each.shape[-1] * 8} x {each.shape[-2] * 8}" for each in (other, start)]
-            raise InputError(name, f"its frames are {sizes[0]}, those of start_latent {sizes[1]}", "Scale one of them.")
+            raise InputError(name, f"its frames are {sizes[0]}, those of {start_name} {sizes[1]}", "Scale one of them.")
 
 
 def weakened(end: torch.Tensor | None, strength: float) -> torch.Tensor | None:
