@@ -1,6 +1,7 @@
 // Uses the keyframe timeline as a person does: node timeline.mjs <url> <chromium> <job.json>; prints one JSON object.
 // The job: {"template": name, "numbers": {widget: value}, "pictures": [paths], "vue": bool, "chain": name of a workflow
-// with Keyframe nodes, "files": {"LoadImage": [names], "LoadImageMask": [names]} for it}.
+// with Keyframe nodes, "files": {"LoadImage": [names], "LoadImageMask": [names]} for it, "language": of the page, "words":
+// the timeline's sentences in it}.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { chromium } from 'playwright-core'
@@ -20,7 +21,7 @@ page.on('console', (message) => message.type() === 'error' && ours(message.text(
   errors.push(message.text()))
 page.on('pageerror', (error) => ours(String(error.stack)) && errors.push(String(error.stack)))
 const settings = { 'Comfy.TutorialCompleted': true, 'Comfy.Workflow.ShowMissingModelsWarning': false,
-  'Comfy.VueNodes.Enabled': Boolean(job.vue) }
+  'Comfy.VueNodes.Enabled': Boolean(job.vue), 'Comfy.Locale': job.language }
 await fetch(url + '/settings', { method: 'POST', headers: { 'Content-Type': 'application/json' },
   body: JSON.stringify(settings) })
 
@@ -35,6 +36,7 @@ async function ready() {
 
 /** Brings the node where it is seen whole. */
 async function show() {
+  await page.waitForFunction((type) => window.app.graph._nodes.some((each) => each.type === type), NODE)
   await page.evaluate((type) => {
     const { graph, canvas } = window.app
     const node = graph._nodes.find((each) => each.type === type)
@@ -107,7 +109,7 @@ async function dragTo(index, frame) {
 async function paint() {
   const timeline = page.locator('.genga-timeline')
   await timeline.locator('summary').click()
-  await timeline.getByRole('button', { name: 'Paint mask' }).click()
+  await timeline.getByRole('button', { name: job.words.paint }).click()
   const canvas = page.locator('#maskEditorCanvasContainer canvas').first()
   await canvas.waitFor()
   await page.waitForTimeout(2000) // the editor fits the picture into its place
@@ -116,7 +118,7 @@ async function paint() {
   await page.mouse.down()
   for (let i = 1; i <= 8; i += 1) await page.mouse.move(x + width * 0.25, y + height * (0.2 + i * 0.075))
   await page.mouse.up()
-  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await page.locator('[role=dialog] button:has(.pi-check)').click() // Save, in any language
   await canvas.waitFor({ state: 'hidden' })
   for (let i = 0; i < 100 && !(await value()).includes('mask'); i += 1) await page.waitForTimeout(100)
   return JSON.parse(await value()).keyframes
@@ -135,7 +137,7 @@ async function queue() {
 
 /** What the film of the last run says, and its colours at frames of the video's 81. */
 async function film(frames) {
-  await page.locator('.genga-timeline .film:not([hidden])').waitFor({ timeout: 60000 })
+  await page.locator('.genga-timeline .film:not([hidden])').waitFor({ timeout: 180000 })
   await page.waitForTimeout(800) // the strip looks at the graph from time to time
   return page.evaluate((frames) => {
     const root = document.querySelector('.genga-timeline').shadowRoot
@@ -153,10 +155,18 @@ async function film(frames) {
   }, frames)
 }
 
+/** What axe-core finds in the timeline, light and dark. */
 async function axe() {
   await page.evaluate(readFileSync('node_modules/axe-core/axe.min.js', 'utf8'))
-  const { violations } = await page.evaluate(() => window.axe.run(document.querySelector('.genga-timeline')))
-  return violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map(({ target }) => String(target)) }))
+  const found = []
+  for (const palette of ['light', 'dark']) {
+    await page.evaluate((palette) => window.app.extensionManager.setting.set('Comfy.ColorPalette', palette), palette)
+    await page.waitForTimeout(500)
+    const { violations } = await page.evaluate(() => window.axe.run(document.querySelector('.genga-timeline')))
+    found.push(...violations.map(({ id, impact, nodes }) => (
+      { palette, id, impact, where: nodes.map(({ target }) => String(target)) })))
+  }
+  return found
 }
 
 /** Opens a workflow with Keyframe nodes, with pictures that are there. */
@@ -183,7 +193,7 @@ const wired = () => page.evaluate((type) => {
   }
 }, NODE)
 
-const takeOver = page.locator('.genga-timeline').getByRole('button', { name: /Take over wired/ })
+const takeOver = page.locator('.genga-timeline').getByRole('button', { name: job.words.takeOver.split('{')[0] })
 const says = () => page.locator('.genga-timeline .status').innerText()
 
 async function takeOvers() {
@@ -220,8 +230,8 @@ const before = await place()
 await dragTo(1, 56)
 result.dragged = await settled([0, 56, 80])
 result.still = JSON.stringify(before) === JSON.stringify(await place())
-await field('Strength').fill('0.5')
-await field('Strength').press('Enter')
+await field(job.words.strength).fill('0.5')
+await field(job.words.strength).press('Enter')
 await handles.nth(1).focus()
 await page.keyboard.press('ArrowLeft')
 result.stepped = await settled([0, 48, 80])
