@@ -18,8 +18,8 @@ await fetch(url + '/settings', {
     'Comfy.VueNodes.Enabled': Boolean(job.vue)
   })
 })
-await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120000 })
-await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
+await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 300000 })
+await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 300000 })
 await page.waitForTimeout(1500)
 
 const result = { opened: {}, version: await page.evaluate(() => window.__COMFYUI_FRONTEND_VERSION__) }
