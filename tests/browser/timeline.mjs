@@ -137,7 +137,7 @@ async function queue() {
 
 /** What the film of the last run says, and its colours at frames of the video's 81. */
 async function film(frames) {
-  await page.locator('.genga-timeline .film:not([hidden])').waitFor({ timeout: 180000 })
+  await page.locator('.genga-timeline .film:not([hidden])[aria-busy=false]').waitFor({ timeout: 180000 })
   await page.waitForTimeout(800) // the strip looks at the graph from time to time
   return page.evaluate((frames) => {
     const root = document.querySelector('.genga-timeline').shadowRoot

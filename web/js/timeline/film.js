@@ -27,6 +27,7 @@ export class Film {
     const text = word(shown.old ? "lastRunOld" : "lastRun");
     if (this.caption.textContent !== text) this.caption.textContent = text;
     this.element.setAttribute("aria-label", text);
+    this.element.setAttribute("aria-busy", String(shown.run.pictures.length < shown.run.count));
     this.element.classList.toggle("old", shown.old);
     const width = this.element.clientWidth;
     if (width) this.paint(shown, width);
@@ -38,7 +39,7 @@ export class Film {
     Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(HEIGHT * ratio) });
     const ctx = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     ctx.scale(ratio, ratio);
-    drawCells(ctx, run.pictures, span(width, length, run.length || length));
+    drawCells(ctx, run, span(width, length, run.length || length));
     const { x } = scale(width, length);
     ctx.fillStyle = accent;
     frames.forEach((frame, i) => {
@@ -57,16 +58,17 @@ function span(width, length, frames) {
 
 /**
  * Cells side by side, each with the picture of the moment in its middle, cut to the cell.
- * @param {CanvasRenderingContext2D} ctx @param {ImageBitmap[]} pictures @param {{left: number, right: number}} place
+ * @param {CanvasRenderingContext2D} ctx @param {import("./runs.js").Run} run @param {{left: number, right: number}} place
  */
-function drawCells(ctx, pictures, { left, right }) {
+function drawCells(ctx, { pictures, count: all }, { left, right }) {
   const [{ width, height }] = pictures;
   const wanted = Math.min(HEIGHT, (HEIGHT * width) / height);
   const count = Math.max(1, Math.round((right - left) / wanted));
   const wide = (right - left) / count;
   for (let i = 0; i < count; i += 1) {
     const share = count > 1 ? (i + 0.5) / count : 0;
-    const picture = pictures[Math.round(share * (pictures.length - 1))];
+    const picture = pictures[Math.round(share * (all - 1))];
+    if (!picture) return; // not here yet
     const cut = Math.min(width, (height * wide) / HEIGHT);
     const high = (cut * HEIGHT) / wide;
     ctx.drawImage(picture, (width - cut) / 2, (height - high) / 2, cut, high, left + i * wide, 0, wide, HEIGHT);

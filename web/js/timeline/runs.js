@@ -7,7 +7,8 @@ import { PIXELS } from "./film.js";
 import { moments, resultsOf } from "./result.js";
 
 /** @typedef {import("./result.js").Result} Result */
-/** @typedef {Result & {length: number, pictures: ImageBitmap[], wired?: string}} Run `wired`: the keyframes wired then */
+/** @typedef {Result & {length: number, pictures: ImageBitmap[], count: number, wired?: string}} Run `pictures` come one by one,
+ *   up to `count`; `wired`: the keyframes wired then */
 
 const PICTURES = 32; // of a run
 const KEPT = 8; // runs
@@ -38,11 +39,13 @@ async function record(id) {
 async function remember(id, types) {
   for (const result of resultsOf(await record(id), types)) {
     const length = Number(result.asked.length) || 0;
-    const pictures = await (result.film ? fromFilm(result.files[0], length) : fromFiles(result.files));
+    /** @type {Run} */
+    const run = { ...result, length, pictures: [], count: 0 };
     const key = `${result.graph}/${result.node}`;
     runs.delete(key); // so that the latest is last
-    runs.set(key, { ...result, length, pictures });
+    runs.set(key, run);
     if (runs.size > KEPT) runs.delete(runs.keys().next().value ?? "");
+    await (result.film ? fromFilm(run) : fromFiles(run));
   }
 }
 
@@ -61,35 +64,36 @@ function small(image, width, height) {
   return createImageBitmap(image, { resizeHeight: PIXELS, resizeWidth: Math.max(1, Math.round((PIXELS * width) / height)) });
 }
 
-/** @param {import("./state.js").FileRef} file @param {number} length frames, 0: not known */
-async function fromFilm(file, length) {
+/** @param {Run} run */
+async function fromFilm(run) {
   const player = document.createElement("video");
-  Object.assign(player, { muted: true, preload: "auto", src: viewURL(file) });
-  /** @type {ImageBitmap[]} */
-  const pictures = [];
+  Object.assign(player, { muted: true, preload: "auto", src: viewURL(run.files[0]) });
   try {
     await once(player, "loadeddata");
-    for (const share of moments(PICTURES, length || PICTURES)) {
+    const shares = moments(PICTURES, run.length || PICTURES);
+    run.count = shares.length;
+    for (const share of shares) {
       player.currentTime = share * player.duration;
       await once(player, "seeked");
-      pictures.push(await small(player, player.videoWidth, player.videoHeight));
+      run.pictures.push(await small(player, player.videoWidth, player.videoHeight));
     }
   } finally {
     player.removeAttribute("src");
     player.load(); // closes the connection
   }
-  return pictures;
 }
 
-/** @param {import("./state.js").FileRef[]} files */
-function fromFiles(files) {
+/** @param {Run} run */
+async function fromFiles(run) {
+  const { files } = run;
   const chosen = moments(PICTURES, files.length).map((share) => files[Math.floor(share * files.length)]);
-  return Promise.all(chosen.map(async (file) => {
+  run.count = chosen.length;
+  for (const file of chosen) {
     const image = new Image();
     image.src = viewURL(file, { preview: "webp;75" });
     await image.decode();
-    return small(image, image.naturalWidth, image.naturalHeight);
-  }));
+    run.pictures.push(await small(image, image.naturalWidth, image.naturalHeight));
+  }
 }
 
 /** Begins to look at runs. @param {string[]} types of the nodes that have a timeline */

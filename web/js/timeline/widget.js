@@ -135,7 +135,7 @@ export class Timeline {
     const setting = readSetting(this.node, this.ends);
     const from = this.setting.rules.length;
     const shown = this.lastRun(setting);
-    const sign = JSON.stringify([setting, getComputedStyle(this.element).color, shown?.run.files, shown?.old]);
+    const sign = JSON.stringify([setting, getComputedStyle(this.element).color, shown?.run.files, shown?.run.pictures.length, shown?.old]);
     if (sign === this.sign) return;
     this.sign = sign;
     this.setting = setting;
