@@ -149,7 +149,8 @@ async function film(frames) {
     const colours = frames.map((frame) => {
       const x = first + ((last - first) * frame) / 80 + 4 // beside the line that marks a keyframe
       const pixel = [((x - box.left) * canvas.width) / box.width, canvas.height * 0.2]
-      return [...canvas.getContext('2d').getImageData(...pixel.map(Math.round), 1, 1).data]
+      const { data } = canvas.getContext('2d').getImageData(...pixel.map(Math.round), 10, canvas.height * 0.6)
+      return [0, 1, 2].map((part) => data.filter((_, i) => i % 4 === part).reduce((sum, one) => sum + one, 0) * 4 / data.length)
     })
     return { says: film.getAttribute('aria-label'), old: film.classList.contains('old'), colours }
   }, frames)
@@ -247,7 +248,7 @@ result.painted = await paint()
 result.axe = await axe()
 result.value = await value()
 result.prompt_id = await queue()
-result.film = result.prompt_id && (await film([0, 56, 79]))
+result.film = result.prompt_id && (await film([0, 56, 72]))
 await handles.nth(1).focus()
 await page.keyboard.press('ArrowRight')
 await settled([0, 64, 80])

@@ -57,7 +57,7 @@ function span(width, length, frames) {
 }
 
 /**
- * Cells side by side, each with the picture of the moment in its middle, cut to the cell.
+ * Cells side by side, each with the picture of its moment, cut to the cell.
  * @param {CanvasRenderingContext2D} ctx @param {import("./runs.js").Run} run @param {{left: number, right: number}} place
  */
 function drawCells(ctx, { pictures, count: all }, { left, right }) {
@@ -66,7 +66,7 @@ function drawCells(ctx, { pictures, count: all }, { left, right }) {
   const count = Math.max(1, Math.round((right - left) / wanted));
   const wide = (right - left) / count;
   for (let i = 0; i < count; i += 1) {
-    const share = count > 1 ? (i + 0.5) / count : 0;
+    const share = count > 1 ? i / (count - 1) : 0; // the ends show the first and the last frame
     const picture = pictures[Math.round(share * (all - 1))];
     if (!picture) return; // not here yet
     const cut = Math.min(width, (height * wide) / HEIGHT);
