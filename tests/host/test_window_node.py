@@ -140,7 +140,10 @@ def page(monkeypatch, tmp_path):
 def test_the_page_sees_the_windows_that_are_done(node, parts, rooms, vae, folders, page, tmp_path):
     node.execute(**(parts | {"windows": windows_of(rooms, vae, 16)}))  # three windows
     seen = [(data, client) for event, data, client in page.events if event == "genga.windows"]
-    assert [(data["from"], data["to"], data["of"], data["node"]) for data, _ in seen] == [(1, 1, 3, "3"), (1, 2, 3, "3")]
+    assert [(data["from"], data["to"], data["of"], data["node"]) for data, _ in seen] == [
+        (1, 1, 3, "3"),
+        (1, 2, 3, "3"),
+    ]
     assert {client for _, client in seen} == {"page"} and {data["type"] for data, _ in seen} == {"temp"}
     (latest,) = (tmp_path / "temp").iterdir()
     assert latest.name == seen[-1][0]["filename"]
@@ -267,7 +270,7 @@ def bad(name):
         "seam beyond the overlap": lambda p: ("seam_blend", 5, "seam_blend"),
         "negative seam": lambda p: ("seam_blend", -1, "seam_blend"),
         "path upwards": lambda p: ("filename_prefix", "../x", "filename_prefix"),
-        "crf 60": lambda p: ("crf", 60, "crf"),
+        "crf 101": lambda p: ("crf", 101, "crf"),
         "store of NaN": lambda p: ("store_gb", float("nan"), "store_gb"),
         "negative days": lambda p: ("store_days", -1.0, "store_days"),
         "empty sound": lambda p: ("audio", {"waveform": torch.zeros(1, 1, 0), "sample_rate": 8000}, "audio"),
@@ -279,7 +282,7 @@ def bad(name):
     "guider is a text", "guider without prompt", "sampler is a name", "no step", "empty schedule", "schedule of NaN",
     "denoise below 1", "another VAE", "no VAE", "windows is a latent", "odd size", "continued without a clip", "no seed",
     "unknown colour match", "pixels at the same place", "strength 2", "strength NaN", "seam beyond the overlap",
-    "negative seam", "path upwards", "crf 60", "store of NaN", "negative days", "empty sound",
+    "negative seam", "path upwards", "crf 101", "store of NaN", "negative days", "empty sound",
 ])  # fmt: skip
 def test_bad_input_is_refused_before_anything_is_encoded(node, parts, folders, monkeypatch, name):
     from comfy.sd import VAE

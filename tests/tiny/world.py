@@ -22,7 +22,7 @@ COLOURS = {
     "yellow": (0.98, 0.85, 0.12),
     "white": (0.97, 0.97, 0.97),
 }
-SHAPES = ("circle", "square", "triangle", "star")
+SHAPES = ("ring", "bar", "triangle", "cross")  # which a soft VAE cannot mistake for one another
 DIRECTIONS = {
     "left to right": (1.0, 0.0),
     "right to left": (-1.0, 0.0),
@@ -31,12 +31,12 @@ DIRECTIONS = {
 }
 KINDS = ("one", "two", "figure")
 SCORES = tuple(step / 2 for step in range(11))  # 0, 0.5 .. 5: what AniSora's motion score runs over
-RADIUS = 9.0
-BORDER = 12.0  # a shape's centre turns round here
+RADIUS = 13.0
+BORDER = 16.0  # a shape's centre turns round here
 SLOWEST, FASTER = 0.3, 0.34  # pixels a frame at score 0, and more for every point of the score
 FAST = 2.5  # from this score on a caption says "fast", below "slowly"
-HELD_OUT = (("red", "star", "up"), ("blue", "square", "left to right"), ("green", "circle", "down"),
-            ("yellow", "triangle", "right to left"), ("white", "star", "left to right"))  # fmt: skip
+HELD_OUT = (("red", "cross", "up"), ("blue", "bar", "left to right"), ("green", "ring", "down"),
+            ("yellow", "triangle", "right to left"), ("white", "cross", "left to right"))  # fmt: skip
 JOINTS = ("head", "neck", "hip", "left hand", "right hand", "left foot", "right foot")
 _LIMBS = (("neck", "hip"), ("neck", "left hand"), ("neck", "right hand"), ("hip", "left foot"), ("hip", "right foot"))
 _INK = (0.10, 0.09, 0.13)
@@ -200,12 +200,22 @@ def _grid() -> torch.Tensor:
     return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
 
 
-def _circle(p: torch.Tensor) -> torch.Tensor:
-    return p.norm(dim=-1) - RADIUS * 0.95
+def _ring(p: torch.Tensor) -> torch.Tensor:
+    return (p.norm(dim=-1) - RADIUS * 0.85).abs() - RADIUS * 0.3
 
 
-def _square(p: torch.Tensor) -> torch.Tensor:
-    return p.abs().amax(-1) - RADIUS * 0.85
+def _bar(p: torch.Tensor) -> torch.Tensor:
+    """Lying."""
+    return _box(p, 1.15, 0.45)
+
+
+def _cross(p: torch.Tensor) -> torch.Tensor:
+    return torch.minimum(_box(p, 1.15, 0.36), _box(p, 0.36, 1.15))
+
+
+def _box(p: torch.Tensor, wide: float, high: float) -> torch.Tensor:
+    """Half its sides, in RADIUS."""
+    return torch.maximum(p[..., 0].abs() - wide * RADIUS, p[..., 1].abs() - high * RADIUS)
 
 
 def _triangle(p: torch.Tensor) -> torch.Tensor:
@@ -214,14 +224,7 @@ def _triangle(p: torch.Tensor) -> torch.Tensor:
     return torch.maximum(x * math.cos(math.pi / 6) - 0.5 * y, y) - RADIUS * 0.56
 
 
-def _star(p: torch.Tensor) -> torch.Tensor:
-    """Five points; the distance along the ray, which is enough for a smooth edge."""
-    angle = torch.atan2(p[..., 0], -p[..., 1])
-    fold = (angle % (2 * math.pi / 5) - math.pi / 5).abs() / (math.pi / 5)  # 1 at a point, 0 between two
-    return p.norm(dim=-1) - RADIUS * (0.52 + 0.78 * fold**1.5)
-
-
-_DISTANCES = {"circle": _circle, "square": _square, "triangle": _triangle, "star": _star}
+_DISTANCES = {"ring": _ring, "bar": _bar, "triangle": _triangle, "cross": _cross}
 
 
 def _draw_figure(scene: Scene, frames: torch.Tensor, only: slice) -> Clip:
@@ -229,7 +232,7 @@ def _draw_figure(scene: Scene, frames: torch.Tensor, only: slice) -> Clip:
     at = {name: joints[:, None, None, index] for index, name in enumerate(JOINTS)}
     cover = torch.zeros(frames.shape[:3])
     for start, end in _LIMBS:
-        cover = torch.maximum(cover, (2.6 - _to_line(_grid(), at[start], at[end])).clamp(0, 1))
+        cover = torch.maximum(cover, (3.4 - _to_line(_grid(), at[start], at[end])).clamp(0, 1))
     from_head = _grid() - at["head"]
     cover = torch.maximum(cover, (9.0 - from_head.norm(dim=-1)).clamp(0, 1))
     frames = frames + cover[..., None] * (torch.tensor(COLOURS[scene.colour]) - frames)

@@ -9,6 +9,7 @@ from tiny import world
 
 NEAR = 0.3  # how far a pixel's colour may be from a shape's and still be its own
 LEAST = 12  # pixels that are something
+BLURS = (0.0, 1.5, 2.5, 3.5, 4.5)  # pixels
 
 
 def pixels_of(frames: torch.Tensor, colour: str) -> torch.Tensor:
@@ -51,13 +52,29 @@ def speed_of(frames: torch.Tensor, colour: str) -> float:
 
 
 def shape_of(frame: torch.Tensor, shape: world.Shape, background: tuple) -> str:
-    """The world's shape that, drawn in this one's colour and at its place, is nearest to a frame [H, W, 3]."""
+    """The world's shape that, drawn in this one's colour and at its place, is nearest to a frame [H, W, 3].
+
+    The VAE is soft: each candidate is compared as sharp as it is drawn, and blurred, and counts at its best.
+    """
 
     def off(name: str) -> float:
         scene = world.Scene("one", 1, (replace(shape, shape=name),), background)
-        return float((world.draw(scene).frames[0] - frame).square().sum())
+        drawn = world.draw(scene).frames[0]
+        return min(float((_blurred(drawn, width) - frame).square().sum()) for width in BLURS)
 
     return min(world.SHAPES, key=off)
+
+
+def _blurred(picture: torch.Tensor, width: float) -> torch.Tensor:
+    """[H, W, 3] under a Gaussian of ``width`` pixels."""
+    if not width:
+        return picture
+    at = torch.arange(-12, 13.0)
+    kernel = torch.exp(-0.5 * (at / width) ** 2)
+    kernel = (kernel / kernel.sum()).expand(3, 1, -1)
+    planes = torch.nn.functional.pad(picture.movedim(-1, 0)[None], (12, 12, 12, 12), "replicate")
+    rows = torch.nn.functional.conv2d(planes, kernel[:, :, None], groups=3)
+    return torch.nn.functional.conv2d(rows, kernel[..., None], groups=3)[0].movedim(0, -1)
 
 
 def psnr(first: torch.Tensor, second: torch.Tensor) -> float:

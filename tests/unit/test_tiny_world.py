@@ -53,13 +53,13 @@ def test_a_shape_is_told_from_the_others(seed):
 
 @pytest.mark.parametrize("score", world.SCORES)
 def test_the_motion_score_is_the_speed(score):
-    shape = world.Shape("red", "circle", "left to right", score, (14.0, 32.0))
+    shape = world.Shape("red", "ring", "left to right", score, (16.0, 32.0))
     scene = world.Scene("one", 17, (shape,), world.scene(1).background, score=score)
     assert world_eye.speed_of(world.draw(scene).frames, "red") == pytest.approx(shape.speed, rel=0.05, abs=0.03)
 
 
 def test_a_long_way_turns_round_inside_the_picture():
-    shape = world.Shape("red", "circle", "down", 5.0, (32.0, 14.0))
+    shape = world.Shape("red", "ring", "down", 5.0, (32.0, 16.0))
     way = world.path(shape, 81)
     assert way[:, 1].min() >= world.BORDER and way[:, 1].max() <= world.SIZE - world.BORDER
     assert way[:, 1].diff().min() < 0 < way[:, 1].diff().max()
@@ -95,10 +95,10 @@ def test_every_word_is_one_token():
 
 def test_the_order_of_words_is_heard():
     encoder = world_text.Encoder()
-    (_, first), (_, second) = encoder.read(["red star moves left to right.", "red star moves right to left."])
+    (_, first), (_, second) = encoder.read(["red cross moves left to right.", "red cross moves right to left."])
     left = encoder.pieces.encode("left")[0]
     ours, theirs = (
         rows[encoder.pieces.encode(words).index(left)]
-        for words, rows in (("red star moves left to right.", first), ("red star moves right to left.", second))
+        for words, rows in (("red cross moves left to right.", first), ("red cross moves right to left.", second))
     )
     assert (ours - theirs).norm() > 0.3 * ours.norm()

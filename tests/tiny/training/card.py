@@ -29,13 +29,16 @@ to 81 frames. Tests and the demo use them; they are of no use for anything else.
   held, strength 0.1 to 1, one in five inside a mask). {held} combinations of colour, shape and direction are in no clip.
 - **Steps and rates.** {steps}.
 - **Order.** The VAE as a whole, then the clips as latents, then the image-to-video trunk; both experts go on from the trunk.
-  The decoder learnt on alone beside them, on latents that no longer changed. AdamW, averaged weights, bfloat16 autocast.
+  The decoder learnt on alone beside them, on latents that no longer changed. The VAE learnt
+  with AdamW in float32, the transformers with Muon for the blocks' matrices and AdamW for the rest under bfloat16
+  autocast; all weights are running averages.
 - **Loss** on clips no model has seen, {examples} of them, at noise levels {levels}:
 {losses}
 - **Round trip** of the VAE on clips it has not seen: {psnr:.2f} dB.
 - **Time**: {hours:.1f} hours on {machine}, PyTorch {torch}.
-- **Licence**: that of the project. Nothing in them comes from anyone's pictures.
+{remarks}- **Licence**: that of the project. Nothing in them comes from anyone's pictures.
 """
+REMARKS = "remarks.txt"  # in the working folder: what a reader must know of this run, if anything
 
 
 def write(run: Run, tasks: dict[str, flow.Task], counts: dict[int, int], data: flow.Data) -> None:
@@ -49,8 +52,8 @@ def write(run: Run, tasks: dict[str, flow.Task], counts: dict[int, int], data: f
         rows.append(_row(trained.FOLDER / name))
     rows.append(_row(trained.FOLDER / "spiece.model"))
     losses = []
-    for name in ("high", "low", "t2v"):
-        found = flow.held_out_loss(run.tensors(name), tasks[name], data, list(LEVELS))
+    for name, task in (("high", "trunk"), ("low", "trunk"), ("t2v", "t2v")):
+        found = flow.held_out_loss(run.tensors(name), tasks[task], data, list(LEVELS))
         losses.append(f"  `{name}` " + ", ".join(f"{value:.3f}" for value in found))
     net = vae.network(run.tensors("vae_sharp"))
     text = TEXT.format(
@@ -58,7 +61,7 @@ def write(run: Run, tasks: dict[str, flow.Task], counts: dict[int, int], data: f
         clips=", ".join(f"{count} clips of {frames} frames" for frames, count in counts.items()), takes=clips.TAKES,
         held=len(world.HELD_OUT), steps=_steps(run, tasks), examples=64, levels=", ".join(map(str, LEVELS)),
         losses="\n".join(losses), psnr=vae.quality(net, range(900_000, 900_024)), hours=_seconds(run) / 3600,
-        machine=platform.processor() or platform.machine(), torch=torch.__version__,
+        machine=platform.processor() or platform.machine(), torch=torch.__version__, remarks=_remarks(run),
     )  # fmt: skip
     (trained.FOLDER / "card.md").write_text(text, encoding="utf-8")
 
@@ -75,6 +78,11 @@ def _steps(run: Run, tasks: dict[str, flow.Task]) -> str:
 
 def _log(run: Run) -> list[dict]:
     return [json.loads(line) for line in (run.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _remarks(run: Run) -> str:
+    path = run.folder / REMARKS
+    return f"- **Remarks**: {path.read_text(encoding='utf-8').strip()}\n" if path.exists() else ""
 
 
 def _seconds(run: Run) -> float:

@@ -70,15 +70,19 @@ def _work(arguments: tuple[str, int, int, int]) -> None:
 
 
 def clip_of(net, seed: int, frames: int) -> dict:
-    """One clip: its latent, its captions, and TAKES choices of key pictures, all in the model's own scale."""
+    """One clip: its latent, its captions, TAKES choices of key pictures, and its first frame as the only one; all in
+    the model's own scale."""
     clip = world.draw(world.scene(seed, frames))
     takes = [shown(clip, seed * 7 + number) for number in range(TAKES)]
-    videos = torch.stack([clip.frames, *(take.pixels for take in takes)])
+    begun = torch.full_like(clip.frames, 0.5)  # grey, as where no picture is
+    begun[0] = clip.frames[0]
+    videos = torch.stack([clip.frames, *(take.pixels for take in takes), begun])
     latents = [normal(z).half() for z in net.encode(pixels(videos))]
     return {
         "x": latents[0],
         "captions": captions(clip.scene),
-        "shown": latents[1:],
+        "shown": latents[1:-1],
+        "begun": latents[-1],
         "known": [take.known.half() for take in takes],
     }
 

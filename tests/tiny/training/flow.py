@@ -19,6 +19,7 @@ from .run import Run
 DIM, FFN, LAYERS, HEADS = 256, 256, 4, 2
 TOKENS = 512  # what the host pads prompts to
 RATE, WARMUP, LAST = 1.2e-3, 100, 0.03
+MUON = 5.0  # times the rate
 NO_WORDS, NO_PICTURES = 0.1, 0.35
 GIVEN_COUNTS = 3.0  # how much more a given cell weighs
 SAVE = 200
@@ -27,7 +28,8 @@ HALF = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # bfloat16 where the proces
 
 @dataclass(frozen=True)
 class Task:
-    """What one model learns. sigmas: the noise levels. batch: clips a step, of 17 frames; longer ones are fewer."""
+    """What one model learns. sigmas: the noise levels. batch: clips a step, of 17 frames; longer ones are fewer.
+    begun: the first frame is all that is ever shown, so where to and how fast is for the words to say."""
 
     name: str
     pictures: bool
@@ -37,6 +39,7 @@ class Task:
     shift: float = 3.0
     batch: int = 16
     begin: str | None = None
+    begun: bool = False
 
 
 def network(pictures: bool, weights: dict[str, torch.Tensor] | None = None):
@@ -138,6 +141,10 @@ class Data:
             x.append(item["x"].float())
             if picture < none:
                 given.append(torch.cat((torch.zeros(4, *self.grey[length].shape[1:]), self.grey[length])))
+            elif task.begun:
+                known = torch.zeros(4, *self.grey[length].shape[1:])
+                known[:, 0] = 1
+                given.append(torch.cat((known, item["begun"].float())))
             else:
                 take = int(take * len(item["shown"]))
                 given.append(torch.cat((item["known"][take].float(), item["shown"][take].float())))
@@ -166,6 +173,19 @@ def loss_of(net, words: Words, batch, sigmas: torch.Tensor, noise: torch.Tensor,
     return (off * weight).sum() / (weight.sum() * x0.shape[1])
 
 
+def _optimizers(net) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices, which learns in about half the steps; AdamW for the rest."""
+    matrices, wide, slow = [], [], []
+    for name, p in net.named_parameters():
+        group = matrices if name.startswith("blocks.") and p.ndim == 2 else wide if p.ndim >= 2 else slow
+        group.append(p)
+    groups = [{"params": slow, "weight_decay": 0.0}, {"params": wide, "weight_decay": 0.01}]
+    return [
+        torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(groups, betas=(0.9, 0.98)),
+    ]
+
+
 def train(run: Run, task: Task, load) -> dict[str, torch.Tensor]:
     """The averaged weights after ``task.steps`` steps, in fp16. load(): the Data; asked again at every save, so that a
     model may begin before the last clips are encoded."""
@@ -177,32 +197,33 @@ def train(run: Run, task: Task, load) -> dict[str, torch.Tensor]:
     net = network(task.pictures, state["net"] if state else begin)
     words = Words(net)
     average = {name: tensor.clone() for name, tensor in (state["average"] if state else net.state_dict()).items()}
-    slow = [p for p in net.parameters() if p.ndim < 2]
-    fast = [p for p in net.parameters() if p.ndim >= 2]
-    groups = [{"params": slow, "weight_decay": 0.0}, {"params": fast, "weight_decay": 0.01}]
-    optimizer = torch.optim.AdamW(groups, lr=task.rate, betas=(0.9, 0.98))
+    optimizers = _optimizers(net)
     if state:
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
     begun = time.monotonic()
     for step in range(state["step"] if state else 0, task.steps):
         generator = torch.Generator().manual_seed(step)
         batch = data.batch(task, generator)
         noise = torch.randn(batch[0].shape, generator=generator)
         share = step / task.steps
-        for group in optimizer.param_groups:
-            group["lr"] = task.rate * min(1.0, (step + 1) / WARMUP) * max(LAST, 0.5 + 0.5 * math.cos(math.pi * share))
+        rate = task.rate * min(1.0, (step + 1) / WARMUP) * max(LAST, 0.5 + 0.5 * math.cos(math.pi * share))
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * (MUON if isinstance(optimizer, torch.optim.Muon) else 1.0)
         with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
             loss = loss_of(net, words, batch, draw_sigmas(task, len(noise), generator), noise)
-        optimizer.zero_grad()
+        net.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         keep = min(0.998, (step + 1) / (step + 10))
         torch._foreach_lerp_(list(average.values()), list(net.state_dict().values()), 1 - keep)
         run.note(task.name, step, task.steps, float(loss.detach()), begun)
         if step % SAVE == SAVE - 1 or step == task.steps - 1:
-            run.save(task.name, {"net": net.state_dict(), "average": average, "optimizer": optimizer.state_dict(),
-                                 "step": step + 1})  # fmt: skip
+            run.save(task.name, {"net": net.state_dict(), "average": average, "step": step + 1,
+                                 "optimizers": [each.state_dict() for each in optimizers]})  # fmt: skip
             data = load()
     return {name: tensor.half() for name, tensor in average.items()}
 

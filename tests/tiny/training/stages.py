@@ -6,14 +6,15 @@ from . import card, clips, flow, vae
 from .run import Run
 
 PLAIN = vae.Phase("vae_plain", 190_000, 800, 6e-4, ((16, 1), (2, 9), (2, 17)))
-SHARPER = vae.Phase("vae_decoder", 210_000, 600, 3e-4, ((1, 17),), branches=True, decoder=True)
-COUNTS = {17: 5000, 33: 800, 49: 300, 81: 150}
+SHARPER = vae.Phase("vae_decoder", 210_000, 800, 3e-4, ((2, 17),), branches=True, decoder=True)
+COUNTS = {17: 4000, 33: 600, 49: 200, 81: 150}
 HIGH_FROM, LOW_TO = 0.86, 0.93  # each expert knows a little beyond the boundary, which is 0.9
 TASKS = {
-    "trunk": flow.Task("trunk", True, 8400),
-    "low": flow.Task("low", True, 3000, (0.0, LOW_TO), flow.RATE * 0.6, begin="trunk"),
-    "high": flow.Task("high", True, 1200, (HIGH_FROM, 1.0), flow.RATE * 0.5, begin="trunk"),
-    "t2v": flow.Task("t2v", False, 3000, (0.0, 1.0), flow.RATE * 0.6, begin="trunk"),
+    "trunk": flow.Task("trunk", True, 4200),
+    "low": flow.Task("low", True, 1600, (0.0, LOW_TO), flow.RATE * 0.6, begin="trunk"),
+    "high_shown": flow.Task("high_shown", True, 2000, (HIGH_FROM, 1.0), flow.RATE * 0.8, begin="trunk"),
+    "high": flow.Task("high", True, 2300, (0.8, 1.0), flow.RATE * 0.8, begin="high_shown", begun=True),
+    "t2v": flow.Task("t2v", False, 1000, (0.0, 1.0), flow.RATE * 0.6, begin="trunk"),
 }
 
 
@@ -21,7 +22,7 @@ def autoencoder(run: Run) -> None:
     """Encoder and decoder; from here on the latents are what they are."""
     if run.tensors("vae") is None:
         weights = run.tensors(PLAIN.name) or run.keep(PLAIN.name, vae.train(run, PLAIN, None))
-        run.keep("vae", vae.whitened(vae.network(weights)))
+        run.keep("vae", vae.balanced(vae.network(weights)))
     run.say(f"round trip {vae.quality(vae.network(run.tensors('vae')), range(900_000, 900_012)):.2f} dB")
 
 
