@@ -83,7 +83,8 @@ def dequantizers(ggml, city, kind, blocks: torch.Tensor, out: torch.Tensor) -> d
     number, raw = gguf.GGMLQuantizationType(kind.number), blocks.cpu().numpy()
     found = {"ours": lambda: ggml.dequantize(blocks, kind, out.dtype, out)}
     if city is not None:
-        found["city96"] = lambda: city.dequantize(blocks, number, out.shape, out.dtype).to(out.dtype)
+        # as its loader does unless told otherwise: in float16, whatever type the weights are for
+        found["city96"] = lambda: city.dequantize(blocks, number, out.shape, None).to(out.dtype)
         # its arithmetic in float32, which is what equals ggml's
         found["city96 exact"] = lambda: city.dequantize(blocks, number, out.shape, torch.float32).to(out.dtype)
     if blocks.device.type == "cpu":
