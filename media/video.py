@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -102,7 +103,7 @@ def check_range(frames: torch.Tensor, first: int = 0) -> None:
         )
 
 
-class FrameWriter:
+class FrameWriter(ABC):
     """What every writer of frames does: checks them, holds them to one size, and leaves a whole file or none.
 
     The file is made as ``<stem>.part<suffix>`` beside ``path`` and takes its name when all is written; after
@@ -166,15 +167,17 @@ class FrameWriter:
     def _claim(self) -> None:
         self.path.open("xb").close()
 
+    @abstractmethod
     def _open(self) -> None:
-        raise NotImplementedError
+        """Makes the file, of ``size``."""
 
+    @abstractmethod
     def _add(self, frames: torch.Tensor) -> None:
         """Writes checked frames of the writer's size and counts them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _finish(self) -> None:
-        raise NotImplementedError
+        """Ends the file and gives it its name."""
 
     def _discard(self) -> None:
         """Leaves nothing behind; the error that led here is the one to be seen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from .. import compat, places
+from .. import compat
 from ..conditioning.framepack import chain as sections_of
 from ..conditioning.framepack import indices, one_frame, plan, section
 from ..conditioning.sections import check_chain, notes
@@ -18,12 +18,11 @@ from ..samplers import framepack_schedule as schedule
 from ..samplers.checks import check_choice, check_numbers
 from ..samplers.windows import fingerprint
 from ..samplers.windows.progress import Progress
-from ..samplers.windows.store import Store
+from . import saving
 from .loading import option_inputs, report
 from .report import Report
 from .sampling import SCHEDULERS, _fresh, _resolve, _samplers
 from .sections import SectionChain
-from .windows import GB, _check_limits
 
 
 class FramePackLoader(io.ComfyNode):
@@ -241,7 +240,7 @@ class FramePackSampler(io.ComfyNode):
                 clip_vision_output=None, image_influence=1.0, store_gb=20.0, store_days=14.0) -> io.NodeOutput:  # fmt: skip
         said = Report(cls)
         check_numbers(cfg=cfg)
-        _check_limits(store_gb, store_days)
+        saving.check_limits(store_gb, store_days)
         check_choice("sampler_name", sampler_name, _samplers())
         check_choice("scheduler", scheduler, (framepack.OWN, *SCHEDULERS))
         framepack.check_influence(image_influence, direction)
@@ -263,7 +262,7 @@ class FramePackSampler(io.ComfyNode):
         lineage = fingerprint.lineage(said.prompt, said.node_id, ("model",))
         job = framepack.Job(model, negative, start, direction, window, windows, told, drawn, cfg,
                             registry.sampler(sampler_name), sigmas, end, image_influence, resume, lineage)  # fmt: skip
-        with Store(places.private("windows"), int(store_gb * GB), store_days) as store:
+        with saving.store(store_gb, store_days) as store:
             result = framepack.run(job, store, Progress(count, job.steps, said.hint))
             for note in store.notes:
                 said.say(note)

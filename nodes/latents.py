@@ -13,6 +13,7 @@ from ..conditioning.latent_place import KEEPS, MOST_FRAMES, Place, join, place_o
 from ..errors import InputError
 from ..loaders import latents
 from ..media import metadata, naming
+from . import saving
 from .report import Report
 
 JOINED = 8
@@ -71,20 +72,14 @@ class SaveLatent(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, filename_prefix=None) -> bool | str:
-        try:
-            if filename_prefix is not None:
-                naming.check_prefix(filename_prefix)
-        except InputError as error:
-            return str(error)
-        return True
+        return saving.name_problem(filename_prefix)
 
     @classmethod
     def execute(cls, samples, filename_prefix, first_frame=-1, fps=0.0, begins_with=OWN, vae=None) -> io.NodeOutput:
         tensor = samples_of(samples, "samples")
         place = _place(samples, first_frame, fps, begins_with, vae)
-        hidden = getattr(cls, "hidden", None)
-        prompt, pnginfo = getattr(hidden, "prompt", None), getattr(hidden, "extra_pnginfo", None)
-        tags = metadata.tags(prompt, pnginfo, {}) if metadata.enabled() else {}
+        origin = saving.origin(cls)
+        tags = metadata.tags(origin.prompt, origin.extra_pnginfo, {}) if metadata.enabled() else {}
         tags.pop("genga", None)
         file = naming.reserve(filename_prefix, "safetensors")
         latents.write(file.path, samples, place, tags)

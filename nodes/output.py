@@ -10,9 +10,10 @@ from comfy_api.latest import InputImpl, Types, io, ui
 
 from .. import compat
 from ..errors import InputError
-from ..media import formats, gif, naming, record
-from ..media.save import Clip, Origin, clip_of_images, clip_of_video, save
+from ..media import formats, gif, record
+from ..media.save import Clip, clip_of_images, clip_of_video, save
 from ..media.soundtrack import check_audio
+from . import saving
 from .report import Report
 
 _BIG_GIF = 20_000_000  # bytes; pages and chats refuse about here
@@ -98,11 +99,9 @@ class SaveVideo(io.ComfyNode):
             if format is not None:
                 formats.by_name(format).encoder()
             check_one_source(images is not _UNWIRED, video is not _UNWIRED)
-            if filename_prefix is not None:
-                naming.check_prefix(filename_prefix)
         except InputError as error:
             return str(error)
-        return True
+        return saving.name_problem(filename_prefix)
 
     @classmethod
     def execute(
@@ -121,7 +120,7 @@ class SaveVideo(io.ComfyNode):
             comfy.model_management.throw_exception_if_processing_interrupted()
             progress.update_absolute(frames)
 
-        saved = save(clip, filename_prefix, formats.check_crf(crf), _origin(cls), step, form)
+        saved = save(clip, filename_prefix, formats.check_crf(crf), saving.origin(cls), step, form)
         out = InputImpl.VideoFromFile(str(saved.file.path)) if form.extension else video or _components(clip)
         return io.NodeOutput(out, ui=_tell(report, saved, clip, form))
 
@@ -131,12 +130,6 @@ def check_one_source(has_images: bool, has_video: bool) -> None:
     if has_images == has_video:
         problem = "both are wired" if has_images else "neither is wired"
         raise InputError("images, video", problem, "Wire either images or video.")
-
-
-def _origin(cls) -> Origin:
-    """What the host told; nothing when the node is called from code."""
-    hidden = getattr(cls, "hidden", None)
-    return Origin(*(getattr(hidden, name, None) for name in ("prompt", "extra_pnginfo", "unique_id")))
 
 
 def warn(report: Report, form: formats.Format, clip: Clip) -> None:

@@ -12,8 +12,8 @@ from comfy_api.latest import io, ui
 
 from .. import compat
 from ..errors import InputError
-from ..media import naming, pictures, readback
-from ..media.metadata import Origin
+from ..media import pictures, readback
+from . import saving
 from .report import Report
 
 _UPLOADS = "genga"  # the folder below input that the page's drop target fills
@@ -57,24 +57,17 @@ class SaveImage(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, filename_prefix=None) -> bool | str:
-        try:
-            if filename_prefix is not None:
-                naming.check_prefix(filename_prefix)
-        except InputError as error:
-            return str(error)
-        return True
+        return saving.name_problem(filename_prefix)
 
     @classmethod
     def execute(cls, images, filename_prefix, format="png", quality=95) -> io.NodeOutput:
-        hidden = getattr(cls, "hidden", None)
-        origin = Origin(*(getattr(hidden, name, None) for name in ("prompt", "extra_pnginfo", "unique_id")))
         progress = comfy.utils.ProgressBar(len(images))
 
         def step(count: int) -> None:
             comfy.model_management.throw_exception_if_processing_interrupted()
             progress.update_absolute(count)
 
-        saved = pictures.save(images, filename_prefix, format, quality, origin, step)
+        saved = pictures.save(images, filename_prefix, format, quality, saving.origin(cls), step)
         shown = [ui.SavedResult(file.filename, file.subfolder, io.FolderType.output) for file in saved]
         return io.NodeOutput(ui={"images": shown, "animated": (False,)})
 

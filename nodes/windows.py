@@ -14,7 +14,6 @@ from ..errors import InputError
 from ..media import naming
 from ..media.growing import GrowingVideo
 from ..media.pieces import Pieces, ends_of, save_pieces
-from ..media.save import Origin
 from ..media.segments import SegmentWriter
 from ..media.soundtrack import check_audio
 from ..media.video import check_crf
@@ -25,11 +24,11 @@ from ..samplers.windows.finish import COLORS, OVERLAP, Colour
 from ..samplers.windows.progress import Progress
 from ..samplers.windows.provider import Carried
 from ..samplers.windows.store import Store
+from . import saving
 from .report import Report
 from .sampling import _fresh, _resolve
 
 Windows = io.Custom("GENGA_WINDOWS")
-GB = 1e9
 _RESULT_WIRES = ("guider", "sampler", "sigmas", "vae")  # what the store's keys follow in the graph
 
 
@@ -175,13 +174,7 @@ class WindowSampler(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, filename_prefix=None) -> bool | str:
-        """Before anything runs: a name that cannot be written should not be found after an hour of sampling."""
-        try:
-            if filename_prefix is not None:
-                naming.check_prefix(filename_prefix)
-        except InputError as error:
-            return str(error)
-        return True
+        return saving.name_problem(filename_prefix)
 
     @classmethod
     def execute(
@@ -189,13 +182,13 @@ class WindowSampler(io.ComfyNode):
         filename_prefix="i2v/i2v_infinitetalk", resume=True, audio=None, crf=16, store_gb=20.0, store_days=14.0,
         tiled_vae="auto",
     ) -> io.NodeOutput:  # fmt: skip
-        report, origin = Report(cls), _origin(cls)
+        report, origin = Report(cls), saving.origin(cls)
         check_vae(vae)
         checks.check_run(guider, sampler, sigmas, vae, windows)
         colour = Colour(color_match, color_strength)
         checks.check_finish(windows, colour, seam_blend)
         naming.check_prefix(filename_prefix)
-        _check_limits(store_gb, store_days)
+        saving.check_limits(store_gb, store_days)
         check_choice("tiled_vae", tiled_vae, tiles.MODES)
         windows = windows if audio is None else replace(windows, audio=audio)
         if windows.audio is not None:
@@ -212,7 +205,7 @@ class WindowSampler(io.ComfyNode):
             tiled=tiled_vae,
         )  # fmt: skip
         tell = Progress(len(windows.plan.windows), job.steps, report.hint)
-        with Store(places.private("windows"), int(store_gb * GB), store_days) as store:
+        with saving.store(store_gb, store_days) as store:
             result = engine.run(job, store, tell, _open_segment, _watched(report, windows))
             _say(report, job, result, store, store_gb)
             saved, notes = save_pieces(_pieces(job, result), filename_prefix, origin, lambda _frames: tell.check())
@@ -225,18 +218,6 @@ class WindowSampler(io.ComfyNode):
             InputImpl.VideoFromFile(str(saved.file.path)), result.carried.frames,
             {"samples": result.carried.latent}, saved.frames, ui={**shown.as_dict(), **report.ui()},
         )  # fmt: skip
-
-
-def _origin(cls) -> Origin:
-    """What the host told; nothing when the node is called from code."""
-    hidden = getattr(cls, "hidden", None)
-    return Origin(*(getattr(hidden, name, None) for name in ("prompt", "extra_pnginfo", "unique_id")))
-
-
-def _check_limits(store_gb: float, store_days: float) -> None:
-    for name, value in (("store_gb", store_gb), ("store_days", store_days)):
-        if not 0.0 <= value < float("inf"):
-            raise InputError(name, f"{value} is no limit", "Give 0 or more.")
 
 
 def _say_tiles(report: Report, vae, windows, mode: str) -> None:
@@ -280,7 +261,7 @@ def _say(report: Report, job: engine.Job, result: engine.Result, store: Store, l
     reused = f", {result.reused} of them from the store" if result.reused else ""
     used = store.used()
     report.say(f"{count} window{'s' * (count != 1)}, {result.frames} frames{reused}.")
-    report.say(f"Stored windows: {used / GB:.1f} of {limit:g} GB.")
+    report.say(f"Stored windows: {used / saving.GB:.1f} of {limit:g} GB.")
     report.fact(
         windows=count,
         reused=result.reused,
