@@ -41,6 +41,14 @@ def frames_of(latent: int) -> range:
     return range(1) if latent == 0 else range(STRIDE * latent - 3, STRIDE * latent + 1)
 
 
+def group_border(frame: int, continued: bool = False) -> int:
+    """The frame nearest to ``frame`` before which a clip can be cut: 4n + 1, or 0. continued: the clip goes on from
+    another, so its frame 0 is in a group of four, too: 4n."""
+    first = 0 if continued else 1
+    border = first + (frame - first + 1) // STRIDE * STRIDE
+    return border if border > first else 0
+
+
 def mask_rows(frame: int) -> range:
     """The rows of the flat mask ``[4T]`` that say "this pixel frame is given"."""
     return range(STRIDE) if frame == 0 else range(frame + 3, frame + 4)

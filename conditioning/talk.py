@@ -16,17 +16,13 @@ import torch
 from .. import tiles
 from . import hashing, latent_time, sections, talk_audio
 from .fit import check_size, fit_picture, refuse_empty_crop
+from .section_prompt import with_prompt
 from .talk_pictures import Picture
 
 FPS = Fraction(25)  # InfiniteTalk knows no other rate
 TRAINED_WINDOW, TRAINED_MOTION = 81, 9
 _GREY = 0.5
 _CHANNELS, _SHRINK = 16, 8
-
-# What belongs to the words of a prompt, and leaves with them when a section brings others.
-_OF_THE_PROMPT = {"cross_attn", "pooled_output", "attention_mask", "model_conds", "uuid", "hooks"}
-_OF_THE_PROMPT |= {"area", "mask", "mask_strength", "set_area_to_bounds", "strength"}
-_OF_THE_PROMPT |= {"start_percent", "end_percent", "timestep_start", "timestep_end"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,7 @@ class Talk:
         return fit_picture(images, self.width, self.height, "crop")[0]
 
     def _edited(self, name: str, conds: list[dict], prompt: list | None, values: dict, heard: torch.Tensor) -> list:
-        entries = conds if prompt is None or not name.endswith("positive") else _with_prompt(conds, prompt)
+        entries = conds if prompt is None or not name.endswith("positive") else with_prompt(conds, prompt)
         spoken = self._spoken(heard, silent=name.startswith("silent"))
         return [
             {**entry, **values, "model_conds": {**_without_speech(entry.get("model_conds") or {}), **spoken}}
@@ -176,19 +172,6 @@ def advice(frame_window: int, motion_frames: int) -> list[str]:
             f"motion_frames {motion_frames}: {TRAINED_MOTION} carry the movement on best; fewer may show seams."
         )
     return told
-
-
-def _with_prompt(conds: list[dict], prompt: list) -> list[dict]:
-    """``prompt`` in the host's converted form. What else a single entry of ``conds`` carried (a ControlNet, say)
-    stays; between several there is no telling which part belongs to which words."""
-    import comfy.sampler_helpers  # here, so that the arithmetic around it can be used and tested without the host
-
-    converted = comfy.sampler_helpers.convert_cond(prompt)
-    if len(conds) != 1:
-        return converted
-    kept = {key: value for key, value in conds[0].items() if key not in _OF_THE_PROMPT}
-    models = conds[0].get("model_conds") or {}
-    return [{**kept, **entry, "model_conds": {**models, **entry["model_conds"]}} for entry in converted]
 
 
 def _without_speech(models: dict) -> dict:

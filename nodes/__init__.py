@@ -9,6 +9,7 @@ def node_list() -> list[type]:
     """Every node class of the pack, in the order the menus show them."""
     from . import (
         animating,
+        chaining,
         color,
         finishing,
         framepack,
@@ -41,6 +42,7 @@ def node_list() -> list[type]:
         *sections.NODES,
         *talking.NODES,
         *animating.NODES,
+        *chaining.NODES,
         *framepack.NODES,
         *sampling.NODES,
         *guiding.NODES,

@@ -39,8 +39,9 @@ class Sections(io.ComfyNode):
                 io.Image.Input(
                     "image",
                     optional=True,
-                    tooltip="The reference picture from here on. The movement still goes on from the frames before, so a "
-                    "picture of the same person in the same place works best.",
+                    tooltip="InfiniteTalk: the reference picture from here on. The movement still goes on from the frames "
+                    "before, so a picture of the same person in the same place works best. Wan I2V Windows: what the video "
+                    "shows when the section ends.",
                 ),
                 SectionChain.Input("sections", optional=True, tooltip="The sections so far."),
                 io.ClipVisionOutput.Input(

@@ -3,14 +3,18 @@
 A Wan window is 4n + 1 frames (n + 1 latents); a window shares ``overlap`` frames with the one before it and moves on
 by S = window - overlap. A video of L frames takes N = 1 window if L <= window, else ceil((L - window) / S) + 1. The
 last window has full size, because the models are best at the length they were trained on, and is cut at L: cut, not
-shortened, as InfiniteTalk and WanAnimate do it.
+shortened, as InfiniteTalk and WanAnimate do it. A plan by sections is another thing: there every section ends with a
+window of its own, so windows are as long as their sections allow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
+from ...conditioning.latent_time import group_border
 from ...errors import InputError
 
 _LENGTH, _WINDOW, _OVERLAP = "length", "frame_window", "motion_frames"
@@ -47,7 +51,8 @@ class Window:
 class Plan:
     """The windows of a video of ``length`` frames, in time order. notes: what a person should know of the rounding.
 
-    backward: the last window is computed first, the overlap lies at the tail. continued: a clip lies before.
+    backward: the last window is computed first, the overlap lies at the tail. continued: a clip lies before. starts:
+    the frames at which sections were asked to begin, in a plan by sections; else None.
     """
 
     length: int
@@ -57,6 +62,7 @@ class Plan:
     backward: bool = False
     continued: bool = False
     notes: tuple[str, ...] = ()
+    starts: tuple[int, ...] | None = None
 
     @property
     def order(self) -> tuple[Window, ...]:
@@ -66,7 +72,8 @@ class Plan:
     @property
     def most_blend(self) -> int:
         """The most frames that can be mixed at a seam: they lie in the overlap and inside one window's share."""
-        return min(self.overlap, self.window - self.overlap)
+        shares = (window.stop - window.start for window in self.order[:-1])
+        return min(self.overlap, self.window - self.overlap, *shares)
 
     def facts(self, fps: Fraction) -> dict:
         """What the page draws of it (web/js/windows)."""
@@ -129,8 +136,58 @@ def make(
 
 def continuing(plan: Plan) -> Plan:
     """The same length, window and overlap as a continuation of a clip that lies before."""
-    again = make(plan.length, plan.window, plan.overlap, continued=True, backward=plan.backward)
+    if plan.starts is None:
+        again = make(plan.length, plan.window, plan.overlap, continued=True, backward=plan.backward)
+    else:
+        again = by_sections(plan.length, plan.starts, plan.window, plan.overlap, continued=True)
     return Plan(**{**again.__dict__, "notes": plan.notes})
+
+
+def by_sections(length: int, starts: Sequence[int], window: int, overlap: int, *, continued: bool = False) -> Plan:
+    """The plan of a video of ``length`` frames with sections from the frames ``starts`` on: no window lies in two.
+
+    A section begins at the border of a group of four frames that is nearest to its start, and is cut into windows of
+    ``window`` frames at most, as even as groups of four allow. Starts at the end of the video or behind are left out.
+    Raises InputError as ``make``, and where two sections begin together or nothing can be carried over.
+    """
+    usual = make(length, window, overlap, continued=continued)
+    window, overlap = usual.window, usual.overlap
+    if overlap < 1:
+        raise InputError(_OVERLAP, "a section goes on from the frames before it, and 0 are carried over", "Use 1 or 5.")
+    borders = _borders(length, starts, continued)
+    if len(borders) > 2 and not continued and borders[1] < overlap:
+        problem = f"the first of them ends after {borders[1]} frames, and {overlap} are carried over"
+        raise InputError("sections", problem, "Carry over fewer frames, or let the second section begin later.")
+    windows: list[Window] = []
+    for begin, end in pairwise(borders):
+        windows += _evenly(begin, end, window, overlap, len(windows), lone=begin == 0 and not continued)
+    return Plan(length, window, overlap, tuple(windows), False, continued, usual.notes, tuple(starts))
+
+
+def _borders(length: int, starts: Sequence[int], continued: bool) -> list[int]:
+    """Where sections begin, from 0, and the end."""
+    found = [group_border(start, continued) for start in sorted(starts)]
+    twice = next((first for first, second in pairwise(found) if first == second < length), None)
+    if twice is not None:
+        problem = f"two of them begin at frame {twice} (frames come in groups of four)"
+        raise InputError("sections", problem, "Move one of them, or make one of both.")
+    return sorted({0, length, *(border for border in found if border < length)})
+
+
+def _evenly(begin: int, end: int, window: int, overlap: int, index: int, lone: bool) -> list[Window]:
+    """The windows of one section. lone: nothing lies before its first."""
+    stride, new = window - overlap, end - begin
+    count = max(1, -(-(new - overlap) // stride)) if lone else -(-new // stride)
+    shared = overlap * (count - lone)
+    groups = -(-(new + shared - count) // 4)  # a window of 4n + 1 frames has n
+    found = []
+    for k in range(count):
+        frames = 4 * (groups // count + (k < groups % count)) + 1
+        head = 0 if lone and k == 0 else overlap
+        stop = min(begin + frames - head, end)
+        found.append(Window(index + k, begin - head, frames, head, begin, stop))
+        begin = stop
+    return found
 
 
 def _rounded(name: str, given: int, least: int) -> tuple[int, tuple[str, ...]]:

@@ -145,3 +145,64 @@ def test_known_plans():
     assert {length: len(plans.make(length, 81, 9).windows) for length in ends} == ends
     second = plans.make(154, 81, 9).windows[1]
     assert (second.first, second.start, second.stop, second.held) == (72, 81, 153, 3)
+
+
+# plans by sections
+
+
+@st.composite
+def sectioned(draw):
+    """(length, starts, window, overlap): sections far enough apart to begin at different groups of four frames."""
+    window, overlap = draw(sizes().filter(lambda size: size[1] > 0))
+    gaps = draw(st.lists(st.integers(8, 400), max_size=5))
+    first = draw(st.integers(overlap + 8, overlap + 300))
+    starts = [first + sum(gaps[:k]) for k in range(len(gaps))]
+    return draw(st.integers(1, 2500)), starts, window, overlap
+
+
+@given(sectioned(), st.booleans(), st.integers(0, 40))
+def test_a_plan_by_sections_gives_every_frame_once_and_no_window_lies_in_two(numbers, continued, blend):
+    length, starts, window, overlap = numbers
+    plan = plans.by_sections(length, starts, window, overlap, continued=continued)
+    assert emitted(plan) == list(range(length))
+    assert emitted(plan, min(blend, plan.most_blend)) == list(range(length))
+    for start in starts:
+        border = min((frame for frame in range(0 if continued else 1, start + 5, 4)), key=lambda f: (abs(f - start), f))
+        inside = [w for w in plan.windows if w.start < border < w.stop]
+        assert not inside, (start, border)
+        assert border >= length or any(w.start == border for w in plan.windows)
+    for each in plan.windows:
+        assert each.frames % 4 == 1 and each.frames <= window
+        assert each.first == each.start - each.overlap and each.stop <= each.first + each.frames
+        assert each.overlap == (0 if each.start == 0 and not continued else overlap)
+    for each in plan.windows[:-1]:
+        assert each.stop == each.first + each.frames, "only the video's end cuts a window"
+
+
+@given(lengths, sizes().filter(lambda size: size[1] > 0))
+def test_without_sections_windows_are_as_few_as_ever_and_even(length, size):
+    plan, usual = plans.by_sections(length, [], *size), plans.make(length, *size)
+    assert len(plan.windows) == len(usual.windows)
+    frames = [w.frames for w in plan.windows]
+    assert max(frames) - min(frames) <= 4
+
+
+def test_a_plan_by_sections_worked_by_hand():
+    """Wan's 81 and 5: 0 to 3 s, 3 to 10 s, 10 s to the end, at 16 frames a second."""
+    plan = plans.by_sections(201, [0, 48, 160], 81, 5)
+    assert [(w.first, w.frames, w.start, w.stop) for w in plan.windows] == [
+        (0, 49, 0, 49), (44, 61, 49, 105), (100, 61, 105, 161), (156, 45, 161, 201),
+    ]  # fmt: skip
+    behind = plans.continuing(plan)
+    assert (behind.windows[0].first, behind.windows[0].start, behind.windows[1].start) == (-5, 0, 48)
+    assert behind.continued and behind.windows[-1].stop == 201
+
+
+@pytest.mark.parametrize(
+    ("starts", "overlap", "problem"),
+    [([48, 49], 5, "two of them begin at frame 49"), ([0, 2], 5, "two of them begin at frame 0"),
+     ([6], 9, "first of them ends after 5 frames"), ([48], 0, "0 are carried over")],
+)  # fmt: skip
+def test_sections_no_plan_can_be_made_of(starts, overlap, problem):
+    with pytest.raises(InputError, match=problem):
+        plans.by_sections(201, starts, 81, overlap)
