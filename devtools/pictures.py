@@ -265,9 +265,10 @@ def main() -> None:
     icon().save(ROOT / "assets" / "icon.png")
     for name, scene in SCENES.items():
         thumbnail(scene).save(ROOT / "workflows" / f"{name}.jpg")
-    from . import pictures_images, pictures_long  # they draw with what is above
+    from . import pictures_framepack, pictures_images, pictures_long  # they draw with what is above
 
-    for name, draw in (pictures_long.THUMBNAILS | pictures_images.THUMBNAILS).items():
+    modules = (pictures_long, pictures_images, pictures_framepack)
+    for name, draw in (item for module in modules for item in module.THUMBNAILS.items()):
         if (ROOT / "workflows" / f"{name}.json").exists():
             draw().save(ROOT / "workflows" / f"{name}.jpg")
 

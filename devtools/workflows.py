@@ -18,7 +18,13 @@ if not __package__:  # run as a script
     sys.path[0] = str(ROOT)
     __package__ = "devtools"
 
-from . import workflows_animate, workflows_finish, workflows_images, workflows_talk  # noqa: E402
+from . import (  # noqa: E402
+    workflows_animate,
+    workflows_finish,
+    workflows_framepack,
+    workflows_images,
+    workflows_talk,
+)
 from .graph import Node  # noqa: E402
 from .sheet import HIGH, I2V, LOW, MEGA, NEGATIVE, PICTURE, TEXT, VAE, VISION, Sheet, size_of  # noqa: E402
 
@@ -295,6 +301,7 @@ WORKFLOWS = {
     **workflows_animate.WORKFLOWS,
     **workflows_finish.WORKFLOWS,
     **workflows_images.WORKFLOWS,
+    **workflows_framepack.WORKFLOWS,
 }
 
 

@@ -21,7 +21,20 @@ if not __package__:  # run as a script: make the relative imports work
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     __package__ = "tiny"
 
-from . import all_in_one, animate, audio_encoder, clip_vision, images, talk, text, upscaler, vae, wan
+from . import (
+    all_in_one,
+    animate,
+    audio_encoder,
+    clip_vision,
+    framepack,
+    hunyuan,
+    images,
+    talk,
+    text,
+    upscaler,
+    vae,
+    wan,
+)  # fmt: skip
 
 I2V_HIGH = "wan2.2_i2v_high_noise_14B_fp16.safetensors"
 I2V_LOW = "wan2.2_i2v_low_noise_14B_fp16.safetensors"
@@ -44,6 +57,11 @@ FLUX = "flux1-dev.safetensors"
 FLUX_VAE = "ae.safetensors"
 CLIP_L = "clip_l.safetensors"
 T5 = "t5xxl_fp16.safetensors"
+FRAMEPACK = "FramePackI2V_HY_fp8_e4m3fn.safetensors"
+FRAMEPACK_F1 = "FramePack_F1_I2V_HY_20250503_fp8_e4m3fn.safetensors"
+LLAMA = "llava_llama3_fp16.safetensors"
+SIGLIP = "sigclip_vision_patch14_384.safetensors"
+HUNYUAN_VAE = "hunyuan_video_vae_bf16.safetensors"
 
 HOST_PACK = Path(__file__).resolve().parent / "host_pack"
 
@@ -83,7 +101,18 @@ FILES = (
     TinyFile("vae", FLUX_VAE, lambda: images.flux_vae(seed=51)),
     TinyFile("text_encoders", CLIP_L, lambda: images.text_l(seed=52)),
     TinyFile("text_encoders", T5, lambda: images.text_t5(seed=53)),
+    TinyFile("diffusion_models", FRAMEPACK, lambda: _framepack(seed=60)),
+    TinyFile("diffusion_models", FRAMEPACK_F1, lambda: _framepack(seed=61)),
+    TinyFile("text_encoders", LLAMA, lambda: hunyuan.llama(seed=62)),
+    TinyFile("clip_vision", SIGLIP, lambda: hunyuan.siglip(seed=63)),
+    TinyFile("vae", HUNYUAN_VAE, lambda: hunyuan.vae(seed=64)),
 )
+
+
+def _framepack(seed: int) -> dict[str, torch.Tensor]:
+    """As wide as what the tiny encoders give."""
+    widths = hunyuan.LLAMA["hidden_size"], hunyuan.SIGLIP["hidden_size"], images.CLIP_L["hidden_size"]
+    return {name: value.half() for name, value in framepack.weights(seed, *widths).items()}
 
 
 def fingerprint() -> str:

@@ -17,7 +17,7 @@ SIGMA, GUIDANCE = 0.7, 10.0
 Shapes = dict[str, tuple[int, ...]]
 
 
-def shapes(text: int = TEXT, image: int = IMAGE) -> Shapes:
+def shapes(text: int = TEXT, image: int = IMAGE, pooled: int = POOLED) -> Shapes:
     """Every tensor of the file by its name."""
     made: Shapes = {}
     _conv(made, "x_embedder.proj", (1, 2, 2))
@@ -25,7 +25,7 @@ def shapes(text: int = TEXT, image: int = IMAGE) -> Shapes:
         _conv(made, f"clean_x_embedder.{name}", kernel)
     _linear(made, "image_projection.up", 3 * WIDTH, image)
     _linear(made, "image_projection.down", WIDTH, 3 * WIDTH)
-    for name, size in (("timestep", 256), ("guidance", 256), ("text", POOLED)):
+    for name, size in (("timestep", 256), ("guidance", 256), ("text", pooled)):
         _embedder(made, f"time_text_embed.{name}_embedder", size)
     _refiner(made, text)
     _double(made, "transformer_blocks.0")
@@ -88,10 +88,10 @@ def _single(made: Shapes, name: str) -> None:
     _linear(made, f"{name}.proj_out", WIDTH, 5 * WIDTH)
 
 
-def weights(seed: int = 10, text: int = TEXT, image: int = IMAGE) -> dict[str, torch.Tensor]:
+def weights(seed: int = 10, text: int = TEXT, image: int = IMAGE, pooled: int = POOLED) -> dict[str, torch.Tensor]:
     """The whole file, float32."""
     generator = torch.Generator().manual_seed(seed)
-    return {name: _weight(shape, generator) for name, shape in shapes(text, image).items()}
+    return {name: _weight(shape, generator) for name, shape in shapes(text, image, pooled).items()}
 
 
 def _weight(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:

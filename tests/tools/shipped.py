@@ -16,7 +16,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 def stand_ins(files) -> dict[str, str]:
     """Name of a model in the workflows -> tiny file of the same architecture. ``files``: the module tiny.files."""
     return {
-        # Pony and Flux have the tiny files under the names of the workflows.
+        # Pony, Flux and most of FramePack have the tiny files under the names of the workflows.
         "Wan2_2-I2V_AniSoraV3_2_HIGH_14B_fp8_e4m3fn_scaled_KJ.safetensors": files.I2V_HIGH,
         "Wan2_2-I2V_AniSoraV3_2_LOW_14B_fp8_e4m3fn_scaled_KJ.safetensors": files.I2V_LOW,
         "wan2.1_i2v_480p_14B_fp16.safetensors": files.I2V_21,
@@ -29,6 +29,7 @@ def stand_ins(files) -> dict[str, str]:
         "wan2.2_animate_14B_bf16.safetensors": files.ANIMATE,
         "wav2vec2-chinese-base_fp16.safetensors": files.AUDIO_ENCODER,
         "RealESRGAN_x4plus.safetensors": files.UPSCALER,
+        "llava_llama3_fp8_scaled.safetensors": files.LLAMA,
     }
 
 

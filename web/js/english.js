@@ -103,7 +103,12 @@ export const ENGLISH = {
     "toPicture": "A prompt becomes a picture.",
     "pictureAnew": "A picture is drawn anew, as the prompt says.",
     "finishing": "For a video that is made.",
-    "finished": "Larger, of one colour, at another frame rate; of any length."
+    "finished": "Larger, of one colour, at another frame rate; of any length.",
+    "framepack": "Long videos by sections, 30 frames a second. 25 steps, CFG 1.",
+    "framepackKeys": "A start picture, and pictures and prompts from moments on.",
+    "framepackForward": "Forward from a picture, lively; any length.",
+    "framepackLoop": "The video comes back to its start.",
+    "framepackFrame": "One picture from an input and a reference, with masks."
   },
   "files": {
     "cannotOpen": "{file} cannot be opened",

@@ -1,4 +1,5 @@
-"""FOR TESTS ONLY: lets the host load the tiny text encoders, CLIP vision model, audio encoder, SDXL and Flux.
+"""FOR TESTS ONLY: lets the host load the tiny text encoders, CLIP vision models, audio encoder, SDXL, Flux and
+FramePack's.
 
 The host takes the layer sizes of these from files and code of its own, not from the weights. This pack adapts
 these places, and only for tiny files; the product never does this:
@@ -9,7 +10,7 @@ these places, and only for tiny files; the product never does this:
   host's `ClipVisionModel` from clip_vision.json. Reached by CLIPVisionLoader.
 - `comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd`: when the convolutions are thin, it builds the
   host's `Wav2Vec2Model` from wav2vec2.json. Reached by AudioEncoderLoader.
-- SDXL and Flux: images.py says which.
+- SDXL and Flux: images.py says which; what FramePack is used with: framepack.py.
 
 It also brings one node, TestsTrap, which stops a run where a test wants it (trap.py).
 
@@ -26,7 +27,7 @@ import comfy.audio_encoders.audio_encoders
 import comfy.clip_vision
 import comfy.sd
 
-from . import images, trap, wav2vec2
+from . import framepack, images, trap, wav2vec2
 
 NODE_CLASS_MAPPINGS = {"TestsTrap": trap.TestsTrap}
 
@@ -70,3 +71,4 @@ if not hasattr(comfy.sd, "tiny_sizes"):
         comfy.audio_encoders.audio_encoders.load_audio_encoder_from_sd
     )
     images.install()
+    framepack.install()

@@ -16,8 +16,10 @@ import comfy.model_detection
 import comfy.sd
 import comfy.supported_models
 
+from . import framepack
+
 SIZES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-OPTIONS = {f"{name}_model_config": SIZES[name] for name in ("clip_l", "clip_g", "t5xxl")}
+OPTIONS = {f"{name}_model_config": SIZES[name] for name in ("clip_l", "clip_g", "t5xxl")} | framepack.OPTIONS
 MOST_PARAMETERS = 30_000_000  # the smallest of the real text encoders has 123 million
 _WORDS = "embeddings.token_embedding.weight"
 _FIRST = "decoder.conv_in.weight"

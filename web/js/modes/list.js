@@ -51,6 +51,16 @@ export const FAMILIES = [
     ],
   },
   {
+    title: "FramePack",
+    about: "framepack",
+    modes: [
+      { name: "FramePack Standard", about: "framepackKeys" },
+      { name: "FramePack F1", about: "framepackForward" },
+      { name: "FramePack Loop", about: "framepackLoop" },
+      { name: "FramePack One Frame", about: "framepackFrame" },
+    ],
+  },
+  {
     title: "Pony V6 XL",
     about: "pony",
     modes: [
