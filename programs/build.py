@@ -44,6 +44,8 @@ _SAMPLERS = {
     "DPM++ 2M Karras": ("dpmpp_2m", "karras"),
     "DPM++ SDE Karras": ("dpmpp_sde", "karras"),
 }
+# Loaders that a LoRA set goes behind, and how many models each gives.
+_LOADERS = {"GengaAniSoraLoader": 2, "GengaPhr00tLoader": 1, "GengaWanModelLoader": 1}
 
 
 class Built(NamedTuple):
@@ -196,8 +198,7 @@ def _add_loras(graph: Graph, payload: Payload) -> None:
     if payload.lora_set not in lora_sets.names():  # 0.3.75 does not check the combos of such nodes
         detail = f"lora_set: there is no {payload.lora_set!r}. GET /genga/presets lists them."
         raise refused([Fault("/lora_set", detail)])
-    loaders = {"GengaAniSoraLoader": 2, "GengaPhr00tLoader": 1, "GengaWanModelLoader": 1}
-    found = [(identity, count) for kind, count in loaders.items() for identity in graph.of_kind(kind)]
+    found = [(identity, count) for kind, count in _LOADERS.items() for identity in graph.of_kind(kind)]
     if not found:
         raise refused([Fault("/lora_set", f"lora_set: {payload.model} is no video model. Leave it out.")])
     for identity, count in found:

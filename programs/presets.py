@@ -30,10 +30,15 @@ def names() -> dict[str, list[str]]:
 
 def read(kind: str, name: str) -> dict:
     """The preset as it is exported; Problem 404 where there is none."""
-    _check_kind(kind)
-    if name not in names()[kind]:  # so that a name is looked up only where it is a plain one
-        raise Problem(404, f"There is no preset {name[:80]!r} among the {kind}. GET /genga/presets lists them.")
+    _check_there(kind, name)
     return {"version": VERSION, "kind": kind, "name": name, "values": _values(kind, name)}
+
+
+def _check_there(kind: str, name: str) -> None:
+    """So that a name is looked up only where it is a plain one."""
+    _check_kind(kind)
+    if name not in names()[kind]:
+        raise Problem(404, f"There is no preset {name[:80]!r} among the {kind}. GET /genga/presets lists them.")
 
 
 def _values(kind: str, name: str) -> dict:
@@ -88,8 +93,12 @@ def _check_values(kind: str, values, place: str) -> None:
 
 
 def remove(kind: str, name: str) -> None:
-    """Problem 404 where there is none."""
-    read(kind, name)
+    """Also one that is damaged; Problem 404 where there is none."""
+    _check_there(kind, name)
+    try:
+        places.file_name(name, "name", "a preset")  # a file that somebody else put there may bear any
+    except InputError as error:
+        raise refused([of_input(error, "")]) from error
     if kind == _LORAS:
         lora_sets.remove(name)
     else:

@@ -78,10 +78,10 @@ async def _preset(server, request):
     if request.method == "PUT":
         replaced = presets.save(kind, name, parse(await request.read()))
         return 200 if replaced else 201, presets.read(kind, name), None
-    found = presets.read(kind, name)
     if request.method == "DELETE":
         presets.remove(kind, name)
-    return 200, found, None
+        return 200, {"kind": kind, "name": name}, None
+    return 200, presets.read(kind, name), None
 
 
 async def _export(server, request):
@@ -109,16 +109,17 @@ async def _batch(server, request):
     return 200, batches.look(server, request.match_info["name"]), None
 
 
+# A name may hold braces, which a plain {name} does not match.
 _ROUTES = (
     ("GET", "/genga/schema", _schema),
     ("POST", "/genga/generate", _generate),
     ("GET", "/genga/jobs/{id}", _job),
     ("POST", "/genga/batch", _begin_batch),
-    ("GET", "/genga/batches/{name}", _batch),
+    ("GET", "/genga/batches/{name:[^/]+}", _batch),
     ("GET", "/genga/presets", _presets),
     ("GET", "/genga/presets/export", _export),
     ("POST", "/genga/presets/import", _import),
-    ("GET", "/genga/presets/{kind}/{name}", _preset),
-    ("PUT", "/genga/presets/{kind}/{name}", _preset),
-    ("DELETE", "/genga/presets/{kind}/{name}", _preset),
+    ("GET", "/genga/presets/{kind}/{name:[^/]+}", _preset),
+    ("PUT", "/genga/presets/{kind}/{name:[^/]+}", _preset),
+    ("DELETE", "/genga/presets/{kind}/{name:[^/]+}", _preset),
 )

@@ -1,4 +1,5 @@
-"""The page's arithmetic, in Node: windows and sections as Python plans them, modes and models as they are shipped."""
+"""The page's arithmetic, in Node: windows and sections as Python plans them, modes and models as they are shipped, presets as
+the payload."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from genga.conditioning import sections
 from genga.errors import InputError
+from genga.programs import build, families
 from genga.samplers.windows import plan
 from genga_tests.tools import pack, shipped
 
@@ -142,3 +144,14 @@ def test_only_web_pages_become_links():
     file = "https://huggingface.co/a/b/resolve/main/c.safetensors"
     pages = call("modes/models.js", ("pageOf", file), ("pageOf", "javascript:alert(1)"), ("pageOf", None))
     assert pages == [file.replace("/resolve/", "/blob/"), "", ""]
+
+
+def test_presets_are_filled_in_by_the_tables_of_the_payload():
+    """The page puts a preset into a workflow as the API puts a payload."""
+    names = ("DIRECT", "IN_NUMBERS", "NUMBERS", "SAMPLERS", "WORKFLOWS", "LOADERS")
+    tables = dict(zip(names, call("presets/fields.js", *((name,) for name in names)), strict=True))
+    assert tables["DIRECT"] == {field: list(inputs) for field, inputs in build._DIRECT.items()}
+    assert (tables["IN_NUMBERS"], tables["NUMBERS"]) == (build._IN_NUMBERS, build._NUMBERS)
+    assert tables["SAMPLERS"] == {name: list(pair) for name, pair in build._SAMPLERS.items()}
+    assert tables["WORKFLOWS"] == {name: dict(family.workflows) for name, family in families.FAMILIES.items()}
+    assert tables["LOADERS"] == build._LOADERS

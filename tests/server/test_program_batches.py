@@ -108,6 +108,9 @@ def test_presets_over_http(server):
     assert call(server, "PUT", "/genga/presets/parameters/tiny", values)[0] == 201
     assert call(server, "PUT", "/genga/presets/parameters/tiny", values)[0] == 200
     assert call(server, "PUT", "/genga/presets/parameters/..%2Ftiny", values)[0] == 422
+    odd = "/genga/presets/prompts/%7B1%7D%20%2541%E7%8B%90"
+    assert call(server, "PUT", odd, {"prompt": "x"})[1]["name"] == "{1} %41狐"
+    assert call(server, "DELETE", odd)[0] == 200
     assert call(server, "GET", "/genga/presets")[1]["parameters"] == ["tiny"]
     exported = call(server, "GET", "/genga/presets/export")[1]
     assert call(server, "DELETE", "/genga/presets/parameters/tiny")[0] == 200

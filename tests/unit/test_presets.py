@@ -91,6 +91,17 @@ def test_a_damaged_preset_is_told(folder):
     presets.save("parameters", "fast", FAST)
     next(folder.rglob("fast.json")).write_text("{")
     assert "damaged" in refused(presets.filled, {"preset": "fast"}).detail
+    presets.remove("parameters", "fast")
+    assert presets.names()["parameters"] == []
+
+
+@pytest.mark.parametrize("kind", presets.KINDS)
+def test_a_file_that_was_put_there_under_an_odd_name_is_told(folder, kind):
+    place = places.private("lora_sets" if kind == "lora_sets" else f"presets/{kind}")
+    (place / " odd.json").write_text("{}")
+    assert presets.names()[kind] == [" odd"]
+    for call in (presets.read, presets.remove):
+        assert refused(call, kind, " odd").status == 422
 
 
 def test_exported_and_imported_elsewhere(folder):

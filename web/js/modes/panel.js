@@ -1,5 +1,6 @@
 // The panel as elements. What it shows comes in, what a person wants goes out; text only ever as text.
 
+import { STYLE as PRESETS } from "../presets/view.js";
 import { sentences } from "../words.js";
 import { STYLE } from "./style.js";
 
@@ -37,11 +38,12 @@ export class Panel {
     this.again.title = word("againHint");
     this.total = make("p", { className: "small" }, word("loading"));
     this.total.setAttribute("role", "status");
+    this.presets = make("div"); // for others to fill
     this.modes = make("div");
     const head = make("div", { className: "head" }, make("h2", {}, "Genga"), this.again);
     root.replaceChildren(
-      make("style", { textContent: STYLE }),
-      make("div", { className: "panel" }, head, this.total, this.modes),
+      make("style", { textContent: STYLE + PRESETS }),
+      make("div", { className: "panel" }, head, this.total, this.presets, this.modes),
     );
     /** @type {Map<string, HTMLElement>} what is told of a mode's models, by its name */
     this.states = new Map();

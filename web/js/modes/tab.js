@@ -1,6 +1,7 @@
 // The tab "Genga" of the side bar: the pack's modes, and which model files they still need.
 
 import { app } from "../../../../scripts/app.js";
+import { Presets } from "../presets/section.js";
 import { sentences } from "../words.js";
 import * as host from "./host.js";
 import { offered } from "./list.js";
@@ -42,6 +43,9 @@ function render(/** @type {HTMLElement} */ place) {
     again: () => guard(look(panel, names)),
     open: (name) => host.open(name).catch((error) => host.complain(word("cannotOpen", { name }), error)),
   });
+  const presets = new Presets();
+  panel.presets.replaceChildren(presets.view.element);
+  presets.attempt(() => presets.look());
   guard(host.workflowNames().then((all) => {
     const families = offered(all, word("more"));
     names = families.flatMap(({ modes }) => modes.map(({ name }) => name));
