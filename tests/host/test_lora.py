@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -40,15 +39,17 @@ def rooms(host, models):
     from genga.loaders import lora, lora_sets, wan
     from genga.nodes import loading, loras
 
-    place = models / "loras"
+    place, sets = models / "loras", lora_sets._folder()
     place.mkdir(exist_ok=True)
+    before = {folder: set(folder.iterdir()) for folder in (place, sets)}
     for name, seed in ((PLAIN, 1), (HIGH, 2), (LOW, 3)):
         save_file(tower(seed=seed), place / name)
     yield SimpleNamespace(
         comfy=comfy, lora=lora, lora_sets=lora_sets, wan=wan, loras=loras, loading=loading, place=place
     )
-    shutil.rmtree(place)
-    shutil.rmtree(lora_sets._folder())
+    for folder, held in before.items():  # other tests have files of their own there
+        for path in set(folder.iterdir()) - held:
+            path.unlink()
 
 
 @pytest.fixture(scope="module")
