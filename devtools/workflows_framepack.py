@@ -24,7 +24,8 @@ OTHERS = (CLIP_L, LLAMA, VAE, SIGLIP)
 
 KEPT = (
     "**Never lost.** Each finished section is kept: after a cancel or a crash press Run again, and only what is missing is "
-    "drawn. Change the prompt of one section, and those drawn before it stay."
+    "drawn. Change the prompt of one section, and those drawn before it stay. While it runs, the sampler shows the sections "
+    "that are there as a video that grows."
 )
 RECIPE = (
     "**Recipe.** 25 steps, CFG 1, `uni_pc`, scheduler `framepack`, window 9 (a section is 36 frames, 1.2 s at 30 fps). The "
@@ -84,8 +85,8 @@ def film(sheet: Sheet, weights, text: str, prefix: str, sections=None, **values)
         **chain, **values,
     )  # fmt: skip
     sheet.group("Sampling: 25 steps a section", [sampler])
-    decoded = sheet.place(4, "VAEDecode", 0, samples=sampler.out(), vae=parts["vae"].out())
-    saved = sheet.place(4, "GengaSaveVideo", 120, images=decoded.out(), filename_prefix=prefix, fps=30.0)
+    decoded = sheet.place(4, "GengaFramePackDecode", 0, samples=sampler.out(), vae=parts["vae"].out())
+    saved = sheet.place(4, "GengaSaveVideo", 270, video=decoded.out(), filename_prefix=prefix)
     sheet.group("Result", [decoded, saved])
 
 
@@ -134,7 +135,7 @@ def forward(sheet: Sheet) -> None:
     )  # fmt: skip
     sheet.explain(
         "# FramePack F1: ten seconds forward\nF1 draws from the start forward and is livelier than the standard model. It "
-        "sees one picture, the start. The longest need no more memory: 60 or 120 s are possible.\n\nMake the video longer "
+        "sees one picture, the start. Longer ones need no more memory: 60 or 120 s are possible.\n\nMake the video longer "
         "afterwards: raise `seconds` and press Run, and the sections that are there stay.\n\nHold closer to the picture: "
         "`image_influence` 1.005 to 1.02.\n\n"
         f"{KEPT}\n\n{RECIPE}",

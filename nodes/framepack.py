@@ -19,6 +19,7 @@ from ..samplers.checks import check_choice, check_numbers
 from ..samplers.windows import fingerprint
 from ..samplers.windows.progress import Progress
 from . import saving
+from .framepack_video import noted, watched
 from .loading import option_inputs, report
 from .report import Report
 from .sampling import SCHEDULERS, _fresh, _resolve, _samplers
@@ -189,7 +190,7 @@ def _more_inputs() -> list:
     return [
         SectionChain.Input("sections", optional=True,
                            tooltip="From a moment on, another prompt, another picture (standard), or both, by Sections."),
-        io.Vae.Input("vae", optional=True, tooltip="The HunyuanVideo VAE, for the pictures of sections."),
+        io.Vae.Input("vae", optional=True, tooltip="The HunyuanVideo VAE, for the pictures of sections and the video so far."),
         *_picture_inputs(),
         io.Float.Input("image_influence", default=1.0, min=1.0, max=1.02, step=0.001, round=0.0001, optional=True,
                        tooltip="f1: every section starts from noise with so much of the start picture in it: 1.02 is 2 %. "
@@ -199,6 +200,9 @@ def _more_inputs() -> list:
                         "longest unused go first, never those of this run.")),
         compat.advanced(io.Float.Input("store_days", default=14.0, min=0.0, max=3650.0, step=1.0, optional=True,
                         tooltip="Days after which an unused one goes.")),
+        io.Boolean.Input("video_so_far", default=True, optional=True,
+                         tooltip="Shows the sections that are there on the node, as a video that grows. Before each section "
+                         "the one before it goes through the VAE for it; wire vae."),
     ]  # fmt: skip
 
 
@@ -222,8 +226,8 @@ class FramePackSampler(io.ComfyNode):
                 *_more_inputs(),
             ],
             outputs=[
-                io.Latent.Output(display_name="latent", tooltip="The whole video, start included: for VAE Decode or VAE "
-                                 "Decode (Tiled)."),
+                io.Latent.Output(display_name="latent", tooltip="The whole video, start included: for FramePack Decode, or "
+                                 "VAE Decode."),
                 io.Int.Output(display_name="frames", tooltip="How many frames the video has."),
                 io.Int.Output(display_name="sections", tooltip="How many sections it was drawn in."),
             ],
@@ -237,7 +241,8 @@ class FramePackSampler(io.ComfyNode):
     @classmethod
     def execute(cls, model, positive, negative, start_latent, direction, seconds, window, seed, steps, cfg, sampler_name,
                 scheduler, padding, fill, loop, resume, sections=None, vae=None, end_latent=None, end_strength=1.0,
-                clip_vision_output=None, image_influence=1.0, store_gb=20.0, store_days=14.0) -> io.NodeOutput:  # fmt: skip
+                clip_vision_output=None, image_influence=1.0, store_gb=20.0, store_days=14.0,
+                video_so_far=True) -> io.NodeOutput:  # fmt: skip
         said = Report(cls)
         check_numbers(cfg=cfg)
         saving.check_limits(store_gb, store_days)
@@ -263,13 +268,15 @@ class FramePackSampler(io.ComfyNode):
         job = framepack.Job(model, negative, start, direction, window, windows, told, drawn, cfg,
                             registry.sampler(sampler_name), sigmas, end, image_influence, resume, lineage)  # fmt: skip
         with saving.store(store_gb, store_days) as store:
-            result = framepack.run(job, store, Progress(count, job.steps, said.hint))
+            with watched(said, start, direction, window, count, vae if video_so_far else None) as so_far:
+                result = framepack.run(job, store, Progress(count, job.steps, said.hint, part="section"), so_far)
             for note in store.notes:
                 said.say(note)
         if result.reused:
             said.say(f"{result.reused} of {count} sections came from the store.")
         said.fact(sections=count, frames=frames, direction=direction, window=window, reused=result.reused)
-        return io.NodeOutput({"samples": result.latent}, frames, count, ui=said.ui())
+        latent = {"samples": result.latent, **noted(direction, window)}
+        return io.NodeOutput(latent, frames, count, ui=said.ui())
 
 
 def _end(said: Report, start, end_latent, strength: float, loop: bool, direction: str):

@@ -7,7 +7,7 @@ a change in one section makes only those anew that see something else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import comfy.model_management
@@ -92,9 +92,10 @@ def check_influence(influence: float, direction: str) -> None:
         raise InputError("image_influence", "it is for f1 alone", "Set it to 1, or direction to f1.")
 
 
-def run(job: Job, store: Store, tell) -> Result:
+def run(job: Job, store: Store, tell, so_far: Callable[[list[torch.Tensor]], None] = lambda made: None) -> Result:
     """Draws every section that is not in ``store``. tell: a progress.Progress, or the like.
 
+    so_far(latents): called before a section is drawn, with those that are there in the order they were drawn.
     Whatever is raised on the way leaves the finished sections in the store, and nothing of the unfinished one.
     """
     studio = _Studio(job)
@@ -112,6 +113,7 @@ def run(job: Job, store: Store, tell) -> Result:
         entry = store.take(keys[-1]) if job.resume else None
         if entry is None:
             tell.begin(place)
+            so_far(made)
             entry = studio.draw(store, keys[-1], noise, conds, tell)
             store.sweep(keys)
         else:

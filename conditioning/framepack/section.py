@@ -118,6 +118,13 @@ def check_prompt(conditioning, name: str) -> None:
         raise InputError(name, "it was not made by HunyuanVideo's text encoders (CLIP's part is missing)", remedy)
 
 
+def check_vae(vae) -> None:
+    """Raises unless the VAE makes 16 channels for video, as that of HunyuanVideo does."""
+    if getattr(vae, "latent_channels", None) != 16 or getattr(vae, "latent_dim", None) != 3:
+        problem = "there is none" if vae is None else "this VAE makes no video of 16 channels"
+        raise InputError("vae", problem, "Load hunyuan_video_vae_bf16.safetensors.")
+
+
 def check_vision(output, name: str = "clip_vision_output") -> None:
     """Raises for CLIP vision without the features FramePack takes."""
     if output is not None and getattr(output, "last_hidden_state", None) is None:

@@ -10,9 +10,9 @@ import comfy.utils
 import latent_preview
 
 
-def line(place: int, windows: int, share: float, left: float | None) -> str:
+def line(place: int, windows: int, share: float, left: float | None, part: str = "window") -> str:
     """``window 3 of 12, 41 %, about 6 min left``. place: from 0; share: of the whole; left: seconds, if known."""
-    text = f"window {place + 1} of {windows}, {int(100 * share)} %"
+    text = f"{part} {place + 1} of {windows}, {int(100 * share)} %"
     return text if left is None else f"{text}, about {duration(left)} left"
 
 
@@ -28,11 +28,18 @@ class Progress:
     """Tells the host how far ``windows`` windows of ``steps`` steps are, and stops the run when a person cancels.
 
     Windows taken from the store count as done at once; the time left is estimated from those computed here.
-    show: puts a line of text on the node.
+    show: puts a line of text on the node. part: what a window is called there.
     """
 
-    def __init__(self, windows: int, steps: int, show: Callable[[str], None] | None = None, clock=time.monotonic):
-        self.windows, self.steps, self.show, self.clock = windows, steps, show, clock
+    def __init__(
+        self,
+        windows: int,
+        steps: int,
+        show: Callable[[str], None] | None = None,
+        clock=time.monotonic,
+        part: str = "window",
+    ):
+        self.windows, self.steps, self.show, self.clock, self.part = windows, steps, show, clock, part
         self.bar = comfy.utils.ProgressBar(windows * steps)
         self.place = self.taken = 0
         self.began: float | None = None
@@ -73,7 +80,7 @@ class Progress:
         self.bar.update_absolute(done, self.windows * self.steps, image)
         if self.show is not None:
             whole = self.windows * self.steps
-            self.show(line(self.place, self.windows, done / whole, self._left(done, whole)))
+            self.show(line(self.place, self.windows, done / whole, self._left(done, whole), self.part))
 
     def _left(self, done: int, whole: int) -> float | None:
         """Seconds, once a step has been computed here."""

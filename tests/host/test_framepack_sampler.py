@@ -211,6 +211,7 @@ def test_the_node_reports_what_it_made(rooms, places, tmp_path):
     latent, frames, sections = output.args
     assert (frames, sections) == (25, 3)
     assert "3 sections, 25 frames" in said(output)
+    assert latent["genga_framepack"] == {"direction": "standard", "window": W}
     assert torch.equal(latent["samples"], run(rooms, tmp_path / "other").latent)
     assert "3 of 3 sections came from the store" in said(execute(rooms))
 
@@ -222,6 +223,47 @@ def test_loop_is_the_start_as_end(rooms, places):
     assert not torch.equal(looped, execute(rooms).args[0]["samples"])
     with pytest.raises(InputError, match="loop"):
         execute(rooms, loop=True, end_latent=END)
+
+
+@pytest.fixture
+def followed(rooms, places, tmp_path, monkeypatch):
+    """A page follows the run: what it is sent, and how many frames each of the files has."""
+    import av
+    from genga import places as own
+    from genga.nodes.report import Report
+
+    sent = []
+
+    def event(_self, name, **facts):
+        with av.open(str(tmp_path / facts.pop("filename"))) as container:
+            sent.append((name, facts, sum(1 for _ in container.decode(video=0))))
+
+    hints = []
+    monkeypatch.setattr(Report, "hint", lambda _self, text: hints.append(text))
+    monkeypatch.setattr(own, "temp", lambda: tmp_path)
+    monkeypatch.setattr(Report, "watched", lambda _self: True)
+    monkeypatch.setattr(Report, "event", event)
+    return SimpleNamespace(sent=sent, hints=hints)
+
+
+@pytest.fixture(scope="module")
+def true_vae(host, models, tiny):
+    import nodes
+
+    return nodes.VAELoader().load_vae(tiny.files.HUNYUAN_VAE)[0]
+
+
+@pytest.mark.parametrize("direction", ["standard", "f1"])
+def test_the_video_so_far_is_shown_before_every_section_but_the_first(rooms, followed, true_vae, direction, tmp_path):
+    with_look = execute(rooms, direction=direction, vae=true_vae).args[0]
+    file = {"subfolder": "", "type": "temp", "of": 3, "part": "section"}
+    seen = [((1, 1), 9), ((1, 2), 17)] if direction == "f1" else [((3, 3), 5), ((2, 3), 13)]
+    wanted = [("genga.windows", {**file, "from": first, "to": last}, count) for (first, last), count in seen]
+    assert followed.sent == wanted
+    assert [text.split(",")[0] for text in followed.hints] == [f"section {n} of 3" for n in (1, 1, 2, 2, 3, 3)]
+    assert len(list(tmp_path.glob("*.mp4"))) == 1 and not list(tmp_path.glob("genga_framepack_*"))
+    without = execute(rooms, direction=direction, vae=true_vae, video_so_far=False, resume=False).args[0]
+    assert followed.sent == wanted and torch.equal(with_look["samples"], without["samples"])
 
 
 class Flat:
@@ -239,7 +281,7 @@ def told(rooms, places, monkeypatch):
     monkeypatch.setattr(tiles, "encode", lambda vae, pixels, mode="auto": vae.encode(pixels))
     jobs = []
 
-    def seen(made, _store, _tell):
+    def seen(made, _store, _tell, _so_far):
         jobs.append(made)
         return rooms.framepack.Result(torch.zeros(1, 16, 1, 4, 4), 0, ())
 

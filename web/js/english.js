@@ -189,6 +189,8 @@ export const ENGLISH = {
     "notPicture": "{name} is no picture. Use PNG, JPEG or WebP.",
     "notTaken": "{name} was not taken by the server: {reason}",
     "oneSoFar": "So far: window {from} of {of}",
-    "soFar": "So far: windows {from} to {to} of {of}"
+    "soFar": "So far: windows {from} to {to} of {of}",
+    "oneSectionSoFar": "So far: section {from} of {of}",
+    "sectionsSoFar": "So far: sections {from} to {to} of {of}"
   }
 };

@@ -1,4 +1,4 @@
-// The video so far: while windows are made, Window Sampler shows those that are done, as a video that grows.
+// The video so far: while windows or sections are made, their sampler shows those that are done, as a video that grows.
 // The host tells after each window where the joined file lies (media/growing.py); it is in its temp folder.
 
 import { api } from "../../../../scripts/api.js";
@@ -10,10 +10,12 @@ const word = sentences("windows");
 const EVENT = "genga.windows";
 const NAME = "windows_so_far";
 const HEIGHT = 220;
+const SAMPLERS = ["GengaWindowSampler", "GengaFramePackSampler"];
 const LATENT_PREVIEWS = ["$$canvas-image-preview", "$$comfy_animation_preview"];
 
 /**
- * @typedef {{node: string, filename: string, subfolder: string, type: string, from: number, to: number, of: number}} Told
+ * @typedef {{node: string, filename: string, subfolder: string, type: string, from: number, to: number, of: number,
+ *   part?: string}} Told
  */
 
 /**
@@ -81,7 +83,9 @@ function show(/** @type {Told} */ told) {
   const at = video.currentTime;
   video.addEventListener("loadedmetadata", () => { video.currentTime = Math.min(at, video.duration); }, { once: true });
   video.src = api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
-  words.textContent = word(to > from ? "soFar" : "oneSoFar", { from, to, of });
+  const several = told.part === "section" ? "sectionsSoFar" : "soFar";
+  const one = told.part === "section" ? "oneSectionSoFar" : "oneSoFar";
+  words.textContent = word(to > from ? several : one, { from, to, of });
   video.setAttribute("aria-label", words.textContent);
 }
 
@@ -121,7 +125,7 @@ app.registerExtension({
   },
 
   nodeCreated(/** @type {Host.Node} */ node) {
-    if (node.comfyClass !== "GengaWindowSampler") return;
+    if (!SAMPLERS.includes(node.comfyClass)) return;
     makePlayer(node);
     /** @type {import("../successor.js").Shown} */
     const shown = { element: /** @type {Player} */ (players.get(node)).box };
