@@ -10,7 +10,9 @@ from .errors import InputError
 LONGEST_NAME = 64  # characters
 _LONGEST_FILE_NAME = 200  # bytes; file systems end at 255, and an ending is added
 _FORBIDDEN = frozenset('/\\:*?"<>|')
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10))}
+# Devices of Windows: no file can have these names there, whatever ending follows.
+_PORTS = (f"{name}{number}" for name in ("com", "lpt") for number in "123456789¹²³")
+RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$", *_PORTS}
 
 
 def private(name: str) -> Path:
@@ -35,7 +37,7 @@ def file_name(name: str, input_name: str, what: str) -> str:
     """``name`` if it is one plain file name on every system; else InputError. what: what bears it, "a set"."""
     plain = isinstance(name, str) and name == name.strip(" .") and 0 < len(name) <= LONGEST_NAME
     short = plain and len(name.encode("utf-8", "replace")) <= _LONGEST_FILE_NAME
-    if not short or not name.isprintable() or _FORBIDDEN & set(name) or name.split(".")[0].lower() in _RESERVED:
+    if not short or not name.isprintable() or _FORBIDDEN & set(name) or name.split(".")[0].lower() in RESERVED:
         problem = f"{str(name)[:80]!r} cannot be the name of {what}"
         remedy = f"Use up to {LONGEST_NAME} letters, digits, spaces, - and _; not {' '.join(sorted(_FORBIDDEN))}."
         raise InputError(input_name, problem, remedy)

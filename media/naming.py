@@ -20,6 +20,7 @@ _TOKEN = re.compile(r"%[^%/\\]+%")
 # What the host itself fills in (folder_paths.get_save_image_path).
 _HOST_TOKENS = {f"%{name}%" for name in ("width", "height", "year", "month", "day", "hour", "minute", "second")}
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]')
+_LONGEST = 200  # bytes of each part of the path; file systems end at 255, and date, number and ending are added
 
 
 class Reserved(NamedTuple):
@@ -86,7 +87,29 @@ def check_prefix(prefix: str) -> str:
             f"{prefix!r} holds {bad.group()!r}, which file names cannot have everywhere",
             "Leave it out.",
         )
+    *folders, name = clean.split("/")
+    for folder in folders:
+        _check_part(prefix, folder, last=False)
+    _check_part(prefix, name, last=True)
     return clean
+
+
+def _check_part(prefix: str, part: str, last: bool) -> None:
+    """One folder of a prefix, or its ``last`` part, to which date and time are added: what every system can store."""
+    try:
+        size = len(part.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise InputError("filename_prefix", f"{prefix!r} holds half a character", "Leave it out.") from error
+    if size > _LONGEST:
+        problem = f"{part[:20]!r}... takes {size} bytes, more than file names have room for"
+        raise InputError("filename_prefix", problem, f"Shorten it to {_LONGEST}.")
+    head, dot, _ = part.partition(".")
+    if head.strip().lower() in places.RESERVED and (dot or not last):
+        raise InputError("filename_prefix", f"{part!r} is the name of a device on Windows", "Choose another one.")
+    if not last and part != "." and part.endswith((".", " ")):
+        raise InputError(
+            "filename_prefix", f"the folder {part!r} ends in a dot or a space", "Windows drops it: leave it out."
+        )
 
 
 def check_inside(output: Path, prefix: str) -> None:

@@ -182,7 +182,8 @@ class FrameWriter(ABC):
     def _discard(self) -> None:
         """Leaves nothing behind; the error that led here is the one to be seen."""
         for path in (self.part, self.path):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 class VideoWriter(FrameWriter):

@@ -47,8 +47,35 @@ def test_prefixes_that_name_no_file(prefix):
 
 
 @pytest.mark.parametrize(
+    ("prefix", "why"),
+    [
+        ("x" * 201, "takes 201 bytes"),
+        ("狐" * 67, "takes 201 bytes"),
+        ("d" * 201 + "/a", "takes 201 bytes"),
+        ("a/\ud800", "half a character"),
+        ("CON/a", "device on Windows"),
+        ("a/aux.d/b", "device on Windows"),
+        ("nul.x", "device on Windows"),
+        ("COM¹/a", "device on Windows"),
+        ("a./b", "dot or a space"),
+        ("a /b", "dot or a space"),
+        ("a/.../b", "dot or a space"),
+    ],
+)
+def test_prefixes_that_some_system_cannot_store(prefix, why):
+    """Said before anything runs, and on every system: folders travel."""
+    with pytest.raises(InputError, match=why) as caught:
+        naming.check_prefix(prefix)
+    assert caught.value.input_name == "filename_prefix" and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
     ("prefix", "clean"),
     [
+        ("con", "con"),
+        ("a/nul", "a/nul"),
+        ("./a.b", "./a.b"),
+        ("x" * 200, "x" * 200),
         ("i2v/i2v_standard", "i2v/i2v_standard"),
         ("i2v\\a", "i2v/a"),
         (" a b ", "a b"),
