@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from .pictures import GREY, INK, NOTE, SHEET, SOFT, Canvas, figure
+from .pictures import BLUE, GREY, INK, NOTE, SHEET, SOFT, Canvas, figure
 
 VIOLET, TEAL, AMBER = "#7a4a9e", "#1f8a86", "#b3651c"
 LEFT, RIGHT, WINDOWS = 24, 488, 4
@@ -103,10 +103,27 @@ def finished() -> Canvas:
     return canvas
 
 
+def from_picture_to_picture() -> Canvas:
+    """Key pictures above the windows that lead from one to the next."""
+    canvas = frame("From picture to picture", "Wan I2V", BLUE)
+    width = (RIGHT - LEFT) / 3
+    for number in range(4):
+        x = min(max(LEFT + width * number, LEFT + 42), RIGHT - 42)
+        canvas.box(x - 42, 70, 84, 92, SHEET, BLUE if number == 0 else INK, 2, 6)
+        figure(canvas, x, 154, 70, number / 3, BLUE, 3)
+        canvas.line([(x, 162), (min(max(LEFT + width * number, LEFT + 2), RIGHT - 2), 196)], BLUE, 2)
+    for number in range(3):
+        left = LEFT + width * number
+        canvas.box(left, 200, width - 4, 22, SHEET, BLUE, 2, 4)
+        canvas.text(left + 8, 232, f"prompt {number + 1}", 16, NOTE)
+    return canvas
+
+
 THUMBNAILS = {
     "InfiniteTalk Single": talking("One speaker", 1),
     "InfiniteTalk Two Speakers": talking("Two speakers", 2),
     "InfiniteTalk Sections": talking("Three minutes, sections", 1, (0.34, 0.67)),
+    "Wan Sections": from_picture_to_picture,
     "WanAnimate Animate": animated("Pose and face"),
     "WanAnimate Replace": animated("Replace a character", replaced=True),
     "WanAnimate Long": animated("Any length", long=True),

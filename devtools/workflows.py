@@ -20,6 +20,7 @@ if not __package__:  # run as a script
 
 from . import (  # noqa: E402
     workflows_animate,
+    workflows_chain,
     workflows_finish,
     workflows_framepack,
     workflows_images,
@@ -297,6 +298,7 @@ WORKFLOWS = {
     "Phr00t I2V": phr00t_i2v,
     "Phr00t FFLF": phr00t_fflf,
     "Standard I2V": standard_i2v,
+    **workflows_chain.WORKFLOWS,
     **workflows_talk.WORKFLOWS,
     **workflows_animate.WORKFLOWS,
     **workflows_finish.WORKFLOWS,

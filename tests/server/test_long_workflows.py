@@ -83,3 +83,28 @@ def test_a_character_follows_its_drivers(server, material, name, frames):
         assert (video.width, video.height, video.average_rate) == (*PICTURE, DRIVER_RATE)
     count = 2 if frames == DRIVEN else 1
     assert f"{count} window{'s' * (count > 1)}, {frames} frames" in said(entry)
+
+
+def test_a_wan_chain_goes_from_picture_to_picture(server, material):
+    """Three sections of a window each; another picture in the second makes it and the third anew."""
+    workflow, prompt = prompt_of(server, material, "Wan Sections", 2)
+    window = only(prompt, "GengaWanI2VWindow")["inputs"]
+    window["length"], window["frame_window"] = 41, 33
+    sections = sorted((n["inputs"] for n in prompt.values() if n["class_type"] == "GengaSections"),
+                      key=lambda inputs: inputs["start"])  # fmt: skip
+    for inputs, start in zip(sections, (0.0, 0.8, 1.6), strict=True):
+        inputs["start"] = start
+    entry = server.queue(prompt, {"extra_pnginfo": {"workflow": workflow}}, timeout=600)
+    path = saved(server, entry)
+    assert path.name.startswith("i2v_sections_") and path.parent.name == "i2v"
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        assert (video.width, video.height, video.average_rate) == (*PICTURE, 16)
+        assert json.loads(container.metadata["workflow"]) == workflow
+    before = frames_of(path)
+    assert len(before) == 41 and "3 windows, 41 frames" in said(entry)
+    prompt[sections[1]["image"][0]]["inputs"]["image"] = "left.png"
+    after = server.queue(prompt)
+    assert "3 windows, 41 frames, 1 of them from the store" in said(after)
+    new = frames_of(saved(server, after))
+    assert before[:13] == new[:13] and before[13:25] != new[13:25]

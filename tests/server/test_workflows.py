@@ -12,7 +12,7 @@ from genga_tests.tools.convert import to_prompt
 from PIL import Image, ImageDraw
 
 # test_long_workflows.py, test_finish_workflow.py, test_image_modes.py, test_framepack_workflows.py
-OTHERS = ("InfiniteTalk", "WanAnimate", "Finish", "Pony", "Flux", "FramePack")
+OTHERS = ("InfiniteTalk", "Wan", "Finish", "Pony", "Flux", "FramePack")
 NAMES = [name for name in shipped.NAMES if not name.startswith(OTHERS)]
 PICTURE = (64, 48)
 # Where no picture makes the video small, these two numbers are changed as well; test_full_size.py has the size

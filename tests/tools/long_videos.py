@@ -79,7 +79,7 @@ def write_material(folder: Path) -> None:
 
 def prompt_of(server, models, name: str, steps: int | None = None) -> tuple[dict, dict]:
     """A shipped workflow with the tiny models and the material's pictures, and the prompt the page makes of it."""
-    workflow = shipped.ready(name, models, ["portrait.png"], ("left.png", "right.png"))
+    workflow = shipped.ready(name, models, ["portrait.png"] * 4, ("left.png", "right.png"))
     prompt = to_prompt(workflow, server.get("/object_info"))
     for node in prompt.values():
         if steps is not None and node["class_type"] == "GengaScheduler":

@@ -30,7 +30,10 @@ export const FAMILIES = [
   {
     title: "Wan I2V",
     about: "anyModel",
-    modes: [{ name: "Standard I2V", about: "fromPictureQuickly" }],
+    modes: [
+      { name: "Standard I2V", about: "fromPictureQuickly" },
+      { name: "Wan Sections", about: "pictureToPicture" },
+    ],
   },
   {
     title: "InfiniteTalk",
