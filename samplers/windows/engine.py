@@ -203,7 +203,7 @@ class _Studio:
             noise,
             start,
             job.sampler,
-            job.sigmas,
+            job.sigmas.clone(),  # the host's uni_pc writes into what it is given
             denoise_mask=mask,
             callback=self.tell.callback(guider.model_patcher, shown.skip),
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,

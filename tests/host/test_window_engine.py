@@ -683,3 +683,12 @@ def test_nothing_but_the_last_frames_stays(shop, store):
     refs = []
     shop.run(shop.job(shop.windows(25, provider=provider)), store, Tell())
     assert max(living) <= 4, living
+
+
+def test_the_hosts_uni_pc_leaves_the_schedule_as_it_is(shop, store):
+    """It sets the last noise level of what it is given to 0.001: windows would differ, and never be found again."""
+    sigmas = shop.sigmas.clone()
+    job = shop.job(shop.windows(13), sampler="uni_pc")
+    first, second = shop.run(job, store), shop.run(job, store)
+    assert torch.equal(job.sigmas, sigmas)
+    assert second.reused == len(first.segments) == 2
