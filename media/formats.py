@@ -28,6 +28,9 @@ _OF_ENCODER: dict[str, Mapping[str, str]] = {
     "libaom-av1": {"b": "0", "cpu-used": "6", "row-mt": "1"},
     "ffv1": _FFV1,
 }
+# The sides in pixels that an encoder takes: least, most of the width, most of the height. SVT-AV1 never comes back from
+# some frames that are narrower than its blocks, 2048x16 say, and so would hold the host's queue for ever.
+_SIDES = {"libsvtav1": (32, 16384, 8704)}
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,13 @@ class Format:
             raise InputError(
                 "fps", f"{float(fps):g} is more than {self.name} can show, {most}", f"Use at most {most}, or webm."
             )
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raises InputError for frames (width, height) that this PyAV's encoder of the format cannot write."""
+        least, widest, highest = _SIDES.get(self.encoder(), (1, math.inf, math.inf))
+        if min(size) < least or size[0] > widest or size[1] > highest:
+            problem = f"{self.name} takes frames of {least}x{least} to {widest}x{highest}, not of {size[0]}x{size[1]}"
+            raise InputError("format", problem, "Choose mp4 or webm, or another size.")
 
 
 MP4 = Format("mp4", "H.264", "mp4", "mp4", ("libx264",), _X264_WORST, sound="aac")

@@ -97,6 +97,7 @@ def save(clip: Clip, prefix: str, crf: int, origin: Origin, step: Callable[[int]
     story = metadata.story(origin)
     form.check_rate(clip.fps)
     size = tuple(side + side % 2 for side in clip.size) if form.even else clip.size
+    form.check_size(size)
     codec, with_metadata = form.encoder(), metadata.enabled()
     palette = palette_of(_watched(clip.frames, step)) if form is FORMATS["gif"] else None
     file = naming.reserve(prefix, form.extension, size)

@@ -158,6 +158,7 @@ class FrameWriter(ABC):
             self._given = given
             self.size = tuple(side + side % 2 for side in given) if self.form.even else given
             self.padded = given if self.size != given else None
+            self.form.check_size(self.size)
             self._open()
         elif given != self._given:
             sizes = f"{given[0]}x{given[1]}, those before it {self._given[0]}x{self._given[1]}"

@@ -148,8 +148,10 @@ def test_a_link_out_of_the_output_folder(node, output, tmp_path_factory):
 
 
 def test_a_name_no_disk_takes(node, output):
+    """Also of a disk that takes less than others, or a path that is long in all."""
+    assert "takes 300 bytes" in node.validate_inputs(filename_prefix="a" * 300, images=None)
     with pytest.raises(InputError, match="^filename_prefix: .* cannot be written"):
-        node.execute("a" * 300, images=frames(2))
+        node.execute("/".join(["a" * 200] * 30), images=frames(2))
 
 
 def test_exactly_one_source(node, output):

@@ -164,6 +164,22 @@ def test_a_missing_encoder_is_an_error_with_a_remedy(monkeypatch):
     assert formats.MP4.encoder() == "libx264"
 
 
+@pytest.mark.parametrize("size", [(2, 2), (100, 16), (2048, 30), (16, 2048), (64, 8706)])
+def test_a_size_that_the_encoder_does_not_come_back_from_is_refused(monkeypatch, tmp_path, size):
+    """SVT-AV1 hangs on some of these, without an error."""
+    monkeypatch.setattr(av, "codecs_available", {"libsvtav1", "libx264"})
+    form = formats.by_name("webm-av1")
+    with pytest.raises(InputError, match=f"^format: webm-av1 takes .* not of {size[0]}x{size[1]}. Choose mp4 or webm"):
+        form.check_size(size)
+    with pytest.raises(InputError, match="^format: webm-av1 takes"):
+        write(tmp_path / "a.webm", "webm-av1", torch.zeros(1, size[1], size[0], 3))
+    assert list(tmp_path.iterdir()) == []
+    form.check_size((32, 8704))
+    formats.MP4.check_size(size)
+    monkeypatch.setattr(av, "codecs_available", {"libaom-av1"})
+    form.check_size(size)
+
+
 def test_missing_filters_are_told_too(monkeypatch):
     monkeypatch.setattr(av.filter, "filters_available", {"palettegen"})
     with pytest.raises(InputError, match="^format: gif needs gif and paletteuse, which"):
