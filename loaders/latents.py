@@ -19,26 +19,36 @@ from .header import Header, read_header
 
 ENDINGS = (".safetensors", ".latent")
 SAMPLES, VERSION, MASK, ABOUT = "latent_tensor", "latent_format_version_0", "noise_mask", "genga_latent"
+HOST, EICHI = "ComfyUI", "FramePack-eichi"
+LAYOUTS = (HOST, EICHI)
 _UNSCALED = 1.0 / 0.18215  # what the host multiplies files with that lack VERSION
 _FLOATS = ("F16", "BF16", "F32", "F64")
 _ANOTHER = "Save the latent again, or choose another file."
 
 
-def write(path: Path, latent: Mapping, place: Place, tags: Mapping[str, str]) -> None:
+def write(path: Path, latent: Mapping, place: Place, tags: Mapping[str, str], layout: str = HOST) -> None:
     """Writes a LATENT to ``path``, which may be an empty file that holds the name. ``tags``: further metadata.
 
-    Made as ``<stem>.part<suffix>`` beside it; after an error neither is left.
+    layout: one of LAYOUTS; FramePack-eichi's knows neither place nor mask. Made as ``<stem>.part<suffix>`` beside it;
+    after an error neither is left.
     """
     samples = samples_of(latent, "samples")
+    if layout == EICHI:
+        _save(path, eichi.tensors(samples), tags)
+        return
     tensors = {SAMPLES: samples.cpu().contiguous(), VERSION: torch.tensor([])}
     mask = latent.get("noise_mask")
     if isinstance(mask, torch.Tensor):
         tensors[MASK] = mask.cpu().contiguous()
     frames = place.frames(samples.shape[2]) if samples.ndim == 5 else 1
     about = {"version": 1, **asdict(place), "frames": frames, "batch_index": latent.get("batch_index")}
+    _save(path, tensors, {**tags, ABOUT: json.dumps(about)})
+
+
+def _save(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
-        safetensors.torch.save_file(tensors, part, {**tags, ABOUT: json.dumps(about)})
+        safetensors.torch.save_file(dict(tensors), part, dict(metadata))
         os.replace(part, path)
     except BaseException:
         for made in (part, path):

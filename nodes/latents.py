@@ -12,7 +12,9 @@ from .. import compat
 from ..conditioning.latent_place import KEEPS, MOST_FRAMES, Place, join, place_of, placed, samples_of
 from ..errors import InputError
 from ..loaders import latents
+from ..loaders.framepack import latents as eichi
 from ..media import metadata, naming
+from ..samplers.checks import check_choice
 from . import saving
 from .report import Report
 
@@ -64,6 +66,14 @@ class SaveLatent(io.ComfyNode):
                 io.Vae.Input(
                     "vae", optional=True, tooltip="Its kind is noted, so that Join Latents can tell what fits together."
                 ),
+                io.Combo.Input(
+                    "layout",
+                    options=list(latents.LAYOUTS),
+                    default=latents.HOST,
+                    optional=True,
+                    tooltip="ComfyUI: as the host saves latents, with the position in time beside it. FramePack-eichi: as "
+                    "that program saves and reads tensor data, for latents of FramePack; it knows no position and no mask.",
+                ),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="The same latent, with its position in time.")],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id],
@@ -75,15 +85,22 @@ class SaveLatent(io.ComfyNode):
         return saving.name_problem(filename_prefix)
 
     @classmethod
-    def execute(cls, samples, filename_prefix, first_frame=-1, fps=0.0, begins_with=OWN, vae=None) -> io.NodeOutput:
+    def execute(
+        cls, samples, filename_prefix, first_frame=-1, fps=0.0, begins_with=OWN, vae=None, layout=latents.HOST
+    ) -> io.NodeOutput:
         tensor = samples_of(samples, "samples")
+        check_choice("layout", layout, latents.LAYOUTS)
+        if layout == latents.EICHI:
+            eichi.tensors(tensor)  # what it cannot hold shows before a name is taken
         place = _place(samples, first_frame, fps, begins_with, vae)
         origin = saving.origin(cls)
         tags = metadata.tags(origin.prompt, origin.extra_pnginfo, {}) if metadata.enabled() else {}
         tags.pop("genga", None)
         file = naming.reserve(filename_prefix, "safetensors")
-        latents.write(file.path, samples, place, tags)
+        latents.write(file.path, samples, place, tags, layout)
         report = Report(cls)
+        if layout == latents.EICHI and "noise_mask" in samples:
+            report.say("FramePack-eichi's files know no mask; it is not saved.")
         report.say(f"{file.filename}: {_described(place, tensor)}.")
         shown = [{"filename": file.filename, "subfolder": file.subfolder, "type": "output"}]
         return io.NodeOutput(placed(samples, place), ui={"latents": shown, **report.ui()})

@@ -185,3 +185,18 @@ def test_what_is_no_latent_is_not_saved(nodes, folders):
             nodes["SaveLatent"].execute(value, "latents/test")
     assert "leads upwards" in nodes["SaveLatent"].validate_inputs("../test")
     assert not list(folders.output.rglob("*.safetensors"))
+
+
+def test_a_latent_is_saved_as_the_original_framepack_application_reads_it(nodes, folders):
+    value = latent(noise_mask=torch.ones(1, 1, 3, 4, 6))
+    path, name, output = saved(nodes, folders, value, -1, 0.0, "auto", None, "FramePack-eichi")
+    stored = safetensors.torch.load_file(path)
+    assert sorted(stored) == ["history_latents", "metadata"] and stored["metadata"].tolist() == [32, 48, 3]
+    assert "know no mask" in " ".join(output.ui["text"])
+    loaded, _, frames, fps = nodes["LoadLatent"].execute(name).args
+    assert (loaded["samples"] - value["samples"]).abs().max() < 1e-6 and (frames, fps) == (9, 30.0)
+    with pytest.raises(InputError, match="another layout"):
+        saved(nodes, folders, {"samples": torch.zeros(1, 4, 8, 8)}, -1, 0.0, "auto", None, "FramePack-eichi")
+    with pytest.raises(InputError, match="layout: 'zip' is unknown"):
+        saved(nodes, folders, value, -1, 0.0, "auto", None, "zip")
+    assert len(list(folders.output.rglob("*.safetensors"))) == 1
