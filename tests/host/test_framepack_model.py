@@ -10,6 +10,7 @@ from genga.errors import InputError
 from genga_tests.tiny import framepack as tiny
 from genga_tests.tiny import gguf_files
 from genga_tests.tools import pack
+from genga_tests.tools.framepack_calls import conditioning, predict, scaled
 from safetensors.torch import load_file, save_file
 
 CLOSE = 1e-5  # in float32, of numbers up to about 15
@@ -51,27 +52,6 @@ def write(rooms, name, weights):
 def load(rooms, path, **chosen):
     facts = rooms.files.inspect(path)
     return rooms.files.load(path, rooms.options.LoadOptions(**chosen), facts).model
-
-
-def conditioning(rooms, model, name):
-    """As a CONDITIONING's dict, and the noise that goes with it."""
-    case, given = tiny.CASES[name], tiny.inputs(name)
-    scale = model.model.latent_format.scale_factor
-    clean = {stride: (given[f"clean_{stride}"] / scale, times) for stride, times in case.clean}
-    vision = rooms.comfy.clip_vision.Output()
-    vision["last_hidden_state"] = given["image"]
-    return {"pooled_output": given["pooled"], "cross_attn": given["text"], "clip_vision_output": vision,
-            rooms.model.KEY: {"target": case.target, "clean": clean}}, given["x"]  # fmt: skip
-
-
-def predict(rooms, model, name, **more):
-    """The velocity that the model predicts, by the host's way from CONDITIONING to apply_model."""
-    rooms.comfy.model_management.load_models_gpu([model])
-    cond, x = conditioning(rooms, model, name)
-    made = model.model.extra_conds(**{**cond, **more}, noise=x, device=x.device)
-    given = {key: value.process_cond(batch_size=1, area=None, device=x.device).cond for key, value in made.items()}
-    sigma = torch.tensor([tiny.SIGMA])
-    return (x - model.model.apply_model(x, sigma, **given)) / sigma
 
 
 def off(got, wanted) -> float:
@@ -132,20 +112,6 @@ def test_plain_fp8_is_the_file_cast(rooms):
     assert eight.model.diffusion_model.double_blocks[0].img_attn.qkv.weight.dtype == torch.float8_e4m3fn
     got, wanted = predict(rooms, eight, "section"), predict(rooms, wide, "section")
     assert noise(got, wanted) < 0.02  # the host may compute in bf16 with fp8 weights
-
-
-def scaled(weights, scales):
-    """The matrices of the blocks in fp8 with a scale each; the file's numbers, and what they stand for."""
-    made, meant = {}, {}
-    for number, (key, value) in enumerate(weights.items()):
-        meant[key] = made[key] = value
-        if "transformer_blocks" in key and key.endswith(".weight") and value.dim() == 2 and "norm" not in key:
-            scale = torch.tensor(scales[number % len(scales)])
-            made[key] = (value / scale).clamp(-448, 448).to(torch.float8_e4m3fn)
-            meant[key] = made[key].float() * scale
-            made[key.removesuffix("weight") + "scale_weight"] = scale
-    made["scaled_fp8"] = torch.zeros(2, dtype=torch.float8_e4m3fn)
-    return made, meant
 
 
 @pytest.mark.parametrize("scales", [(0.004,), (0.001, 0.004, 0.002)])
