@@ -100,7 +100,8 @@ def run(job: Job, store: Store, tell, so_far: Callable[[list[torch.Tensor]], Non
     """
     studio = _Studio(job)
     generator = torch.Generator("cpu").manual_seed(job.seed)
-    made: list[torch.Tensor] = []  # in the order they are drawn
+    video = studio.empty()
+    made: list[torch.Tensor] = []  # parts of the video, in the order they are drawn
     keys: list[str] = []
     reused = 0
     for place, (window, told) in enumerate(zip(job.windows, job.told, strict=True)):
@@ -119,9 +120,9 @@ def run(job: Job, store: Store, tell, so_far: Callable[[list[torch.Tensor]], Non
         else:
             reused += 1
             tell.reused(place)
-        made.append(entry.tensors()["latent"])
+        made.append(studio.kept(video, place, entry.tensors()["latent"]))
     store.sweep(keys)
-    return Result(studio.joined(made), reused, tuple(keys))
+    return Result(video.to(comfy.model_management.intermediate_device()), reused, tuple(keys))
 
 
 @dataclass
@@ -189,11 +190,20 @@ class _Studio:
         tell.check()
         return latent.cpu()
 
-    def joined(self, made: list[torch.Tensor]) -> torch.Tensor:
-        """The whole video in order of time, the start in front."""
-        ordered = made if self.job.direction == plan.F1 else made[::-1]
-        video = torch.cat([self.job.start[:, :, :1].cpu().float(), *ordered], 2)
-        return video.to(comfy.model_management.intermediate_device())
+    def empty(self) -> torch.Tensor:
+        """The whole video with its start, and room for the sections: one tensor, so that it is in memory once."""
+        count = plan.latent_frames(len(self.job.windows), self.job.window)
+        video = torch.empty((*self.shape[:2], count, *self.shape[3:]))
+        video[:, :, :1] = self.job.start[:, :, :1]
+        return video
+
+    def kept(self, video: torch.Tensor, place: int, latent: torch.Tensor) -> torch.Tensor:
+        """The part of ``video`` that is the section at ``place``, with ``latent`` put there."""
+        job = self.job
+        begin = 1 + job.window * plan.time_of(job.direction, place, len(job.windows))
+        part = video[:, :, begin : begin + job.window]
+        part.copy_(latent)
+        return part
 
 
 def _cat(latents: list[torch.Tensor]) -> torch.Tensor | None:
