@@ -125,7 +125,7 @@ app.registerExtension({
   },
 
   nodeCreated(/** @type {Host.Node} */ node) {
-    if (!SAMPLERS.includes(node.comfyClass)) return;
+    if (!SAMPLERS.includes(node.comfyClass ?? "")) return;
     makePlayer(node);
     /** @type {import("../successor.js").Shown} */
     const shown = { element: /** @type {Player} */ (players.get(node)).box };
