@@ -30,7 +30,8 @@ _OF_ENCODER: dict[str, Mapping[str, str]] = {
 }
 # The sides in pixels that an encoder takes: least, most of the width, most of the height. SVT-AV1 never comes back from
 # some frames that are narrower than its blocks, 2048x16 say, and so would hold the host's queue for ever.
-_SIDES = {"libsvtav1": (32, 16384, 8704)}
+# FFV1 cuts each frame into two by two slices.
+_SIDES = {"libsvtav1": (32, 16384, 8704), "ffv1": (2, 16384, 16384)}
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Format:
         least, widest, highest = _SIDES.get(self.encoder(), (1, math.inf, math.inf))
         if min(size) < least or size[0] > widest or size[1] > highest:
             problem = f"{self.name} takes frames of {least}x{least} to {widest}x{highest}, not of {size[0]}x{size[1]}"
-            raise InputError("format", problem, "Choose mp4 or webm, or another size.")
+            raise InputError("format", problem, "Choose another format, mp4 say, or another size.")
 
 
 MP4 = Format("mp4", "H.264", "mp4", "mp4", ("libx264",), _X264_WORST, sound="aac")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,11 @@ PICTURES, VIDEOS = (".png", ".jpg", ".jpeg", ".gif", ".webp"), (".mp4", ".webm",
 ENDINGS = (*PICTURES, *VIDEOS, ".json")
 _NAMES = ("prompt", "workflow", "genga", "parameters")
 _LARGEST_JSON = 64 << 20
+# Kinds of the settings that nodes hand on; what a file says of another kind is not taken for one.
+_KINDS = {
+    "prompt": (str,), "negative_prompt": (str,), "seed": (int,), "steps": (int,), "cfg": (int, float),
+    "sampler_name": (str,), "scheduler": (str,),
+}  # fmt: skip
 _REMEDY = "Give a file that Genga or ComfyUI saved, with metadata on."
 
 
@@ -40,12 +46,13 @@ def read(path: Path, input_name: str = "file") -> Found:
     path = Path(path)
     try:
         texts = _reader(path)(path)
-    except (OSError, ValueError, SyntaxError, av.FFmpegError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, RecursionError, av.FFmpegError, UnidentifiedImageError) as error:
         raise InputError(input_name, f"{path.name} cannot be read ({error})", _REMEDY) from error
     except Image.DecompressionBombError as error:
         raise InputError(input_name, f"{path.name} is too large a picture ({error})", _REMEDY) from error
     found = Found(
-        *(_object(texts.get(name)) for name in ("prompt", "workflow")),
+        _graph(texts.get("prompt")),
+        _object(texts.get("workflow")),
         _object(texts.get("genga")) or {},
         texts["parameters"] if isinstance(texts.get("parameters"), str) else "",
     )
@@ -69,6 +76,11 @@ def rebuilt(found: Found) -> dict | None:
 
 def said(found: Found) -> dict:
     """The settings in people's words: as they were noted, else read off the prompt, else off the common text."""
+    told = _told(found)
+    return {name: value for name, value in told.items() if _is_one(name, value)}
+
+
+def _told(found: Found) -> dict:
     noted = found.about.get("settings")
     if isinstance(noted, dict) and noted:
         return noted
@@ -77,6 +89,14 @@ def said(found: Found) -> dict:
         if any(of_last):
             return max(of_last, key=len)
     return parameters.parse(found.parameters) if found.parameters else {}
+
+
+def _is_one(name: str, value) -> bool:
+    """Whether a value can be that setting; settings that are handed on nowhere may be anything."""
+    if name not in _KINDS:
+        return True
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return isinstance(value, _KINDS[name]) and not isinstance(value, bool) and finite
 
 
 def whole(found: Found) -> dict:
@@ -142,9 +162,17 @@ def _object(value) -> dict | None:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     return value if isinstance(value, dict) else None
+
+
+def _graph(value) -> dict | None:
+    """An API prompt; None for anything else, such as another program's JSON."""
+    found = _object(value)
+    nodes = found.values() if found else ()
+    fit = all(isinstance(node, dict) and isinstance(node.get("inputs", {}), dict) for node in nodes)
+    return found if fit else None
 
 
 def _dicts(value) -> dict[str, dict]:

@@ -40,7 +40,7 @@ def of_prompt(prompt: dict | None, node_id: str | None, facts: dict[str, dict] |
     nodes = list(upwards(prompt, str(node_id)))
     found = {name: _nearest(prompt, nodes, name, facts or {}) for name in _INPUTS}
     found = {name: value for name, value in found.items() if value is not None}
-    if "clip_skip" in found:
+    if isinstance(found.get("clip_skip"), int):
         found["clip_skip"] = abs(found["clip_skip"])
     positive, negative = (_text(prompt, nodes, role) for role in _ROLES)
     if positive is None:

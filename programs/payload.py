@@ -143,6 +143,8 @@ def _by_mode(payload: Payload):
         more = " Its few-step merges know first and last frames only; use anisora." if mode == "arbitrary_frame" else ""
         yield Fault("/mode", f"mode: {model} has no {mode}. It has {known}.{more}")
         return
+    if not payload.prompt.strip():
+        yield Fault("/prompt", "prompt: it holds no word. Describe the scene, the motion and the camera.")
     for name in PICTURES[mode]:
         if not payload.says(name):
             yield Fault(pointer(name), f"{name}: {mode} needs it. Give base64 or an http(s) URL.")

@@ -169,7 +169,9 @@ def test_a_size_that_the_encoder_does_not_come_back_from_is_refused(monkeypatch,
     """SVT-AV1 hangs on some of these, without an error."""
     monkeypatch.setattr(av, "codecs_available", {"libsvtav1", "libx264"})
     form = formats.by_name("webm-av1")
-    with pytest.raises(InputError, match=f"^format: webm-av1 takes .* not of {size[0]}x{size[1]}. Choose mp4 or webm"):
+    with pytest.raises(
+        InputError, match=f"^format: webm-av1 takes .* not of {size[0]}x{size[1]}. Choose another format"
+    ):
         form.check_size(size)
     with pytest.raises(InputError, match="^format: webm-av1 takes"):
         write(tmp_path / "a.webm", "webm-av1", torch.zeros(1, size[1], size[0], 3))
@@ -178,6 +180,12 @@ def test_a_size_that_the_encoder_does_not_come_back_from_is_refused(monkeypatch,
     formats.MP4.check_size(size)
     monkeypatch.setattr(av, "codecs_available", {"libaom-av1"})
     form.check_size(size)
+
+
+def test_a_lossless_video_has_at_least_two_pixels_each_way(tmp_path):
+    with pytest.raises(InputError, match="^format: mkv-lossless takes .* not of 5x1"):
+        write(tmp_path / "a.mkv", "mkv-lossless", torch.zeros(1, 1, 5, 3))
+    assert write(tmp_path / "a.mkv", "mkv-lossless", torch.zeros(1, 2, 3, 3)).size == (3, 2)
 
 
 def test_missing_filters_are_told_too(monkeypatch):

@@ -48,7 +48,7 @@ def test_the_contracts_modes():
 
 # (model, mode, field, values that are taken, values that are refused): the table of the contract
 RANGES = [
-    ("anisora", "t2v", "prompt", ["x", "x" * 2000], ["", "x" * 2001, 3, None]),
+    ("anisora", "t2v", "prompt", ["x", "x" * 2000], ["", " \n", "x" * 2001, 3, None]),
     ("anisora", "t2v", "seed", [-1, 0, 2147483647, 7.0], [-2, 2147483648, 1.5, "1", True]),
     ("anisora", "t2v", "num_frames", [16, 81, 161], [15, 162, 0]),
     ("standard", "i2v", "num_frames", [16, 241], [242]),

@@ -186,7 +186,7 @@ def test_files_of_the_host_and_of_other_programs(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content"),
     [("a.png", b"no picture"), ("a.mp4", b"no video"), ("a.gif", b"GIF89a"), ("a.json", b"[1]"), ("a.json", b"{"),
-     ("a.txt", b""), ("a.jpg", b"\xff\xd8\xff")],
+     ("a.txt", b""), ("a.jpg", b"\xff\xd8\xff"), ("a.json", b"[" * 100_000), ("a.json", b"\xed\xa0\x80")],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
@@ -200,14 +200,33 @@ def test_a_file_that_says_nothing(tmp_path):
         readback.read(tmp_path / "a.png")
 
 
-KEYS = st.sampled_from(["facts", "1", "seed", "inputs", "settings"])
-LEAVES = st.none() | st.integers() | st.text(max_size=3)
+@pytest.mark.parametrize("text", ['{"1": 3}', '{"1": null}', '{"1": {"inputs": 3}}', '{"name": "somebody"}'])
+def test_the_json_of_another_program_is_no_prompt(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match="^file: a.json says nothing of how it was made"):
+        readback.read(tmp_path / "a.json")
 
 
-@given(st.recursive(LEAVES, lambda each: st.lists(each, max_size=2) | st.dictionaries(KEYS, each, max_size=3)))
-def test_no_json_breaks_the_reading(tmp_path_factory, content):
+def test_a_setting_is_what_a_setting_can_be(tmp_path):
+    noted = {"seed": "4", "steps": 8, "cfg": float("inf"), "prompt": 3, "sampler_name": ["a"], "scheduler": "simple"}
+    (tmp_path / "a.json").write_text(json.dumps({"genga_version": "1", "settings": noted}))
+    assert readback.said(readback.read(tmp_path / "a.json")) == {"steps": 8, "scheduler": "simple"}
+
+
+KEYS = st.sampled_from(["facts", "1", "seed", "inputs", "settings", "text", "positive", "stop_at_clip_layer"])
+LEAVES = st.none() | st.integers() | st.text(max_size=3) | st.just(["1", 0])
+
+
+CONTENTS = st.recursive(LEAVES, lambda each: st.lists(each, max_size=2) | st.dictionaries(KEYS, each, max_size=3))
+NODES = st.dictionaries(
+    KEYS, st.fixed_dictionaries({"inputs": st.dictionaries(KEYS, CONTENTS, max_size=3)}), max_size=2
+)
+
+
+@given(CONTENTS, NODES | CONTENTS)
+def test_no_json_breaks_the_reading(tmp_path_factory, content, graph):
     path = tmp_path_factory.mktemp("json") / "a.json"
-    prompt = {"1": {"inputs": {"seed": -1}}}
+    prompt = {"0": {"inputs": {"seed": -1}}, **graph} if isinstance(graph, dict) else graph
     path.write_text(json.dumps({"genga_version": "1", "facts": content, "settings": content, "prompt": prompt}))
     readback.whole(readback.read(path))
     readback.said(readback.read(path))
