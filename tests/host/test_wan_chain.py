@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -137,6 +138,43 @@ def test_the_end_picture_keeps_its_place_behind_a_clip(room, windows, pictures):
         rows = entry["concat_mask"][0].transpose(0, 1).flatten(0, 1)[:, 0, 0]
         wanted = [0.0 if frame in given else 1.0 for frame in [0, 0, 0, *range(window.frames)]]
         assert rows.tolist() == wanted
+
+
+def test_a_chain_goes_on_from_a_clip(room, model, vae, prompts, windows, pictures, tmp_path):
+    from comfy_api.latest import InputImpl, Types
+
+    images = torch.rand(9, SIDE, SIDE, 3, generator=torch.Generator().manual_seed(4))
+    clip = InputImpl.VideoFromComponents(Types.VideoComponents(images=images, audio=None, frame_rate=Fraction(16)))
+    answer = room.windows.ContinueVideo.execute(windows().args[0], clip)
+    assert "section at 0.8 s: it begins at 0.75 s, frame 12" in told(answer)
+    ours = run(room, model, vae, prompts, answer.args[0], tmp_path)
+    assert ours.frames.shape == (LENGTH, SIDE, SIDE, 3) and torch.isfinite(ours.frames).all()
+    other = replace(answer.args[0], carried=replace(answer.args[0].carried, frames=images[:OVERLAP]))
+    assert not torch.equal(run(room, model, vae, prompts, other, tmp_path).frames, ours.frames)
+
+
+def test_both_experts_of_a_pair_see_the_chain(room, load_model, tiny, vae, prompts, windows, tmp_path):
+    """Wan 2.2: the one for high noise makes the first step, the one for low noise the second."""
+    import comfy.samplers
+    from genga.samplers import experts
+
+    def frames(low):
+        guider = experts.ExpertGuider(load_model(tiny.files.I2V_HIGH), load_model(low), 0.9)
+        guider.set_conds(*prompts)
+        guider.set_cfg(3.0, 1.0)
+        sampler = comfy.samplers.sampler_object("euler")
+        made = [
+            windows(image=None, clip_vision=None, chain=chain).args[0]
+            for chain in ((), (room.sections.Section(0.0, image=end),))
+        ]
+        jobs = [room.engine.Job(guider, sampler, SIGMAS, vae, each, SEED) for each in made]
+        with room.store.Store(tmp_path / low) as opened:
+            return [frames_of(room.engine.run(job, opened, Silent(), exact)) for job in jobs]
+
+    end = torch.rand(1, SIDE, SIDE, 3, generator=torch.Generator().manual_seed(8))
+    plain, ending = frames(tiny.files.I2V_LOW)
+    assert torch.equal(plain[:17], ending[:17]) and not torch.equal(plain[17:], ending[17:])
+    assert not torch.equal(frames(tiny.files.I2V_HIGH)[0], plain)
 
 
 def told(answer) -> str:
