@@ -7,6 +7,8 @@ export function asOneStep(work) {
   app.canvas.emitBeforeChange();
   try {
     work();
+    // the host numbers its nodes anew some time after a wire is drawn, and would take that for a second step
+    app.canvas.graph?.updateExecutionOrder();
   } finally {
     app.canvas.emitAfterChange();
   }

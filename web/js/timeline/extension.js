@@ -2,6 +2,8 @@
 // sight: saved with the workflow, copied, undone and sent with the prompt like any other. The widget here is its view only.
 
 import { app } from "../../../../scripts/app.js";
+import { chain } from "../handlers.js";
+import { roomFor } from "../room.js";
 import { follow as followRuns } from "./runs.js";
 import { Timeline } from "./widget.js";
 
@@ -20,16 +22,6 @@ function hide(widget) {
   widget.computeSize = () => [0, -ROW_GAP]; // the canvas would leave its row empty
 }
 
-/** Runs `after` once the host's own handler has. @param {any} owner @param {string} name @param {() => void} after */
-function follow(owner, name, after) {
-  const before = owner[name];
-  owner[name] = function (/** @type {any[]} */ ...given) {
-    const result = before?.apply(this, given);
-    after();
-    return result;
-  };
-}
-
 /** @param {Host.Node} node @param {Host.Widget} value @param {boolean} ends */
 function mount(node, value, ends) {
   const timeline = new Timeline(node, value, ends);
@@ -38,15 +30,11 @@ function mount(node, value, ends) {
     serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height,
   });
   view.serialize = false; // options.serialize keeps it out of the prompt, this out of the workflow
-  timeline.onresize = () => {
-    const needed = node.computeSize()[1];
-    if (node.size[1] < needed) node.setSize([node.size[0], needed]);
-    node.setDirtyCanvas?.(true, true);
-  };
-  follow(value, "callback", () => timeline.look());
-  follow(node, "onConfigure", () => timeline.load()); // loading, undo and paste: the value comes after the node is made
-  follow(node, "onConnectionsChange", () => setTimeout(() => timeline.look()));
-  follow(node, "onRemoved", () => timeline.destroy());
+  timeline.onresize = roomFor(node);
+  chain(value, "callback", () => timeline.look());
+  chain(node, "onConfigure", () => timeline.load()); // loading, undo and paste: the value comes after the node is made
+  chain(node, "onConnectionsChange", () => setTimeout(() => timeline.look()));
+  chain(node, "onRemoved", () => timeline.destroy());
 }
 
 app.registerExtension({

@@ -39,6 +39,7 @@ export class Timeline {
     this.sign = ""; // of what was shown last
     this.fault = ""; // the one in the status
     this.gone = false;
+    this.tall = 150; // pixels, until it is shown
     this.element = document.createElement("div");
     this.strip = this.newStrip();
     this.panel = this.newPanel();
@@ -105,8 +106,10 @@ export class Timeline {
     this.watcher.observe(this.body);
   }
 
+  /** The last one known: out of sight it has none. */
   get height() {
-    return Math.ceil(this.body.offsetHeight) || 150;
+    this.tall = Math.ceil(this.body.offsetHeight) || this.tall;
+    return this.tall;
   }
 
   destroy() {
@@ -131,6 +134,7 @@ export class Timeline {
   look() {
     takePlace(`timeline/${this.node.id}`, this);
     if (!this.element.isConnected || this.before) return;
+    this.onresize?.();
     if (this.widget.value !== this.saved) this.load();
     const setting = readSetting(this.node, this.ends);
     const from = this.setting.rules.length;
@@ -343,5 +347,6 @@ export class Timeline {
     const text = this.status.dataset.text ?? "";
     if (!text || text === this.fault) this.say(problem);
     this.fault = problem ? word(...problem) : "";
+    this.onresize?.(); // before the host draws
   }
 }

@@ -2,6 +2,8 @@
 
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
+import { chain } from "../handlers.js";
+import { roomFor } from "../room.js";
 import { takePlaceSoon } from "../successor.js";
 import { Editing } from "./editing.js";
 import { settingsOf, shownOf } from "./setting.js";
@@ -13,16 +15,6 @@ const NAME = "windows_strip";
 
 /** @type {Set<() => void>} of the strips on the page */
 const strips = new Set();
-
-/** Calls `after` behind a method that may be there already. */
-function chain(/** @type {any} */ object, /** @type {string} */ name, /** @type {(...args: any[]) => void} */ after) {
-  const before = object[name];
-  object[name] = function (/** @type {any[]} */ ...args) {
-    const result = before?.apply(this, args);
-    after(...args);
-    return result;
-  };
-}
 
 /** `work` once before the next picture, however often it is asked for. */
 function once(/** @type {() => void} */ work) {
@@ -46,16 +38,16 @@ function addStrip(/** @type {Host.Node} */ node) {
     serialize: false, hideOnZoom: false, getMinHeight: height, getMaxHeight: height, margin: 4,
   });
   widget.serialize = false; // both: the first keeps it out of the prompt, the second out of the saved workflow
+  const fit = roomFor(node);
   /** @type {import("./setting.js").LastRun | null} */
   let lastRun = null;
   const refresh = once(() => {
     if (!node.graph) return;
-    const before = height();
     const shown = shownOf(node, lastRun, refresh);
     view.show(shown);
     editing?.show(shown);
     view.element.style.minHeight = `${height()}px`;
-    if (height() > before) makeRoom(node);
+    fit();
     node.setDirtyCanvas?.(true, true);
   });
   for (const each of node.widgets ?? []) if (each !== widget) chain(each, "callback", refresh);
@@ -75,12 +67,6 @@ function addStrip(/** @type {Host.Node} */ node) {
     strips.delete(refresh);
   });
   refresh();
-}
-
-/** The canvas gives a node no more room by itself when a widget grows; Vue nodes do. */
-function makeRoom(/** @type {Host.GraphNode} */ node) {
-  const needed = node.computeSize()[1];
-  if (node.size[1] < needed) node.setSize([node.size[0], needed]);
 }
 
 app.registerExtension({
