@@ -1,18 +1,11 @@
 // How fast the timeline follows a drag: node drag_speed.mjs <url> <chromium> <vue: 0|1>; prints one JSON object.
 // 40 keyframes; one is dragged to and fro by a pointer event before every frame the browser draws, for SECONDS.
-import { chromium } from 'playwright-core'
+import { calm, launch, open } from './host.mjs'
 
 const SECONDS = 5
 const [url, executablePath, vue] = process.argv.slice(2)
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync']
-await fetch(url + '/settings', { method: 'POST', headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify({ 'Comfy.TutorialCompleted': true, 'Comfy.VueNodes.Enabled': vue === '1' }) })
-const browser = await chromium.launch({ executablePath, args: quiet })
-const page = await browser.newPage({ viewport: { width: 1400, height: 1000 } })
-await page.goto(url, { waitUntil: 'domcontentloaded' })
-await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
-await page.waitForTimeout(2000)
+const { browser, page } = await launch(executablePath, { width: 1400, height: 1000 })
+await open(page, url, { 'Comfy.VueNodes.Enabled': vue === '1' })
 
 // pictures of 832x480, as people have them, from the page itself
 await page.evaluate(async () => {
@@ -41,7 +34,8 @@ await page.evaluate(async () => {
 })
 const handle = page.locator('.genga-timeline .handle').nth(20)
 await handle.waitFor()
-await page.waitForTimeout(3000)
+await calm(page)
+await page.waitForTimeout(2000) // the thumbnails
 const { x, y } = await handle.boundingBox()
 await page.mouse.move(x + 4, y + 20)
 await page.mouse.down()

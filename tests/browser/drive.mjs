@@ -1,34 +1,20 @@
 // Drives the host's real page: node drive.mjs <url> <chromium> <job.json>; prints one JSON object.
 // The job: {"workflows": {name: workflow}, "drop": "video.mp4" | null, "shots": folder | null, "vue": bool}.
 import { readFileSync } from 'node:fs'
-import { chromium } from 'playwright-core'
+import { calm, launch, open } from './host.mjs'
 
 const [url, executablePath, jobPath] = process.argv.slice(2)
 const job = JSON.parse(readFileSync(jobPath, 'utf8'))
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync']
 // Not ours: pictures and fonts a closed network cannot reach, and files the host looks for but does not ship.
 const NOISE = /net::ERR|Failed to load resource|favicon|404|user\.css|NAME_NOT_RESOLVED|Failed to fetch|Network Error|Content Security Policy/i
 
-const browser = await chromium.launch({ executablePath, args: quiet })
-const page = await browser.newPage({ viewport: { width: 1920, height: 1080 } })
+const { browser, page } = await launch(executablePath, { width: 1920, height: 1080 })
 const errors = []
 page.on('console', (message) => {
   if (message.type() === 'error' && !NOISE.test(message.text())) errors.push(message.text())
 })
 page.on('pageerror', (error) => errors.push(String(error)))
-
-await fetch(url + '/settings', {
-  method: 'POST',
-  headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify({
-    'Comfy.TutorialCompleted': true, 'Comfy.Workflow.ShowMissingModelsWarning': false,
-    'Comfy.VueNodes.Enabled': Boolean(job.vue)
-  })
-})
-await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120000 })
-await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
-await page.waitForTimeout(1500)
+await open(page, url, { 'Comfy.VueNodes.Enabled': Boolean(job.vue) })
 // The page's own start on an empty profile may fault (1.32.9 does, without any pack); ours counts at any time.
 errors.splice(0, errors.length, ...errors.filter((text) => /Genga/.test(text)))
 
@@ -49,7 +35,7 @@ for (const [name, workflow] of Object.entries(job.workflows ?? {})) {
     await page.keyboard.press('Escape')
     await page.evaluate(() => window.app.canvas.canvas.focus())
     await page.keyboard.press('.')
-    await page.waitForTimeout(1200)
+    await calm(page)
     await page.screenshot({ path: `${job.shots}/${name}.png` })
   }
 }
@@ -63,7 +49,7 @@ if (job.drop) {
     transfer.items.add(new File([data], 'video.mp4', { type: 'video/mp4' }))
     document.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }))
   }, { bytes })
-  await page.waitForFunction(() => window.app.graph._nodes.length > 0, null, { timeout: 30000 }).catch(() => {})
+  await page.waitForFunction(() => window.app.graph._nodes.length > 0)
   result.drop = await page.evaluate(async () => ({
     types: window.app.graph._nodes.map((n) => n.type).sort(),
     prompt: JSON.parse(JSON.stringify((await window.app.graphToPrompt()).output))

@@ -1,29 +1,15 @@
 // Files dropped on the host's real page: node files.mjs <url> <chromium> <job.json>; prints one JSON object.
-// The job: {"vue": bool, "files": {name: {"type": mime type, "bytes": base64, "open": bool}}, "give": name}.
+// The job: {"vue": bool, "files": {name: {"type": mime type, "bytes": base64, "open": whether by the menu}}, "give": name}.
 import { readFileSync } from 'node:fs'
-import { chromium } from 'playwright-core'
+import { launch, open } from './host.mjs'
 
 const [url, executablePath, jobPath] = process.argv.slice(2)
 const job = JSON.parse(readFileSync(jobPath, 'utf8'))
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync']
-const browser = await chromium.launch({ executablePath, args: quiet })
-const page = await browser.newPage({ viewport: { width: 1500, height: 1000 } })
-page.setDefaultTimeout(120000)
-await fetch(url + '/settings', {
-  method: 'POST',
-  headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify({
-    'Comfy.TutorialCompleted': true, 'Comfy.Workflow.ShowMissingModelsWarning': false,
-    'Comfy.VueNodes.Enabled': Boolean(job.vue)
-  })
-})
-await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 300000 })
-await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 300000 })
-await page.waitForTimeout(1500)
+const { browser, page } = await launch(executablePath)
+await open(page, url, { 'Comfy.VueNodes.Enabled': Boolean(job.vue) })
 
 const result = { opened: {}, version: await page.evaluate(() => window.__COMFYUI_FRONTEND_VERSION__) }
-for (const [name, { type, bytes, open, nothing }] of Object.entries(job.files)) {
+for (const [name, { type, bytes, open }] of Object.entries(job.files)) {
   await page.evaluate(({ name, type, bytes, open }) => {
     window.app.graph.clear()
     const data = Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))
@@ -38,7 +24,9 @@ for (const [name, { type, bytes, open, nothing }] of Object.entries(job.files)) 
     const { canvas } = window.app.canvas
     canvas.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, clientX: 700, clientY: 500, bubbles: true, cancelable: true }))
   }, { name, type, bytes, open })
-  await page.waitForFunction(() => window.app.graph._nodes.length > 0, null, { timeout: nothing ? 4000 : 30000 }).catch(() => {})
+  // nodes, or the older host's word that there are none in it
+  await page.waitForFunction((name) => window.app.graph._nodes.length > 0 ||
+    [...document.querySelectorAll('.p-toast-message')].some((each) => each.textContent.includes(name)), name)
   result.opened[name] = await page.evaluate(() => window.app.graph._nodes.map((node) => node.type).sort())
 }
 
@@ -53,7 +41,7 @@ if (job.give) {
     const event = new DragEvent('drop', { dataTransfer: transfer })
     const takes = [node.onDragOver(event), node.onDragDrop(event)]
     const widget = node.widgets.find(({ name }) => name === 'file')
-    for (let turn = 0; turn < 100 && !String(widget.value).startsWith('genga/'); turn++) {
+    for (let turn = 0; turn < 1000 && !String(widget.value).startsWith('genga/'); turn++) {
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
     return { takes, value: widget.value, saved: node.serialize().widgets_values }

@@ -2,31 +2,17 @@
 // node modes.mjs <url> <chromium> <job.json>; prints one JSON object. The job: {"vue": bool, "shots": folder | null, "picture": base64}.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { chromium } from 'playwright-core'
+import { calm, clickBeside, launch, open, undo, until } from './host.mjs'
 
 const [url, executablePath, jobPath] = process.argv.slice(2)
 const job = JSON.parse(readFileSync(jobPath, 'utf8'))
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync']
-const browser = await chromium.launch({ executablePath, args: quiet })
-const page = await browser.newPage({ viewport: { width: 1500, height: 1000 } })
-page.setDefaultTimeout(120000)
+const { browser, page } = await launch(executablePath)
 const errors = []
 page.on('pageerror', (error) => errors.push(String(error.stack ?? error)))
 page.on('console', (message) => {
   if (message.type() === 'error') errors.push(`${message.text()} ${message.location().url}`)
 })
-
-await fetch(url + '/settings', {
-  method: 'POST',
-  headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify({
-    'Comfy.TutorialCompleted': true, 'Comfy.Workflow.ShowMissingModelsWarning': false,
-    'Comfy.VueNodes.Enabled': Boolean(job.vue)
-  })
-})
-await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120000 })
-await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
+await open(page, url, { 'Comfy.VueNodes.Enabled': Boolean(job.vue) })
 
 async function shot(name) {
   if (job.shots) await page.screenshot({ path: `${job.shots}/${name}.png` })
@@ -57,7 +43,7 @@ async function set(type, widget, value, words) {
     window.app.api.dispatchEvent(new CustomEvent('graphChanged'))
   }, { type, widget, value })
   await page.waitForFunction(({ words }) => [...document.querySelectorAll('.genga-window-strip')]
-    .some((element) => element.getAttribute('aria-label').includes(words)), { words }, { timeout: 15000 })
+    .some((element) => element.getAttribute('aria-label').includes(words)), { words })
 }
 
 /** Serious faults that axe-core finds in a part of the page, light and dark. */
@@ -65,7 +51,7 @@ async function faults(selector) {
   const found = []
   for (const palette of ['light', 'dark']) {
     await page.evaluate((palette) => window.app.extensionManager.setting.set('Comfy.ColorPalette', palette), palette)
-    await page.waitForTimeout(500)
+    await calm(page)
     found.push(...await page.evaluate(async ({ selector, palette }) => {
       const { violations } = await window.axe.run(document.querySelector(selector))
       return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
@@ -81,7 +67,7 @@ await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-cor
 // The panel: by keyboard, as by mouse.
 await page.locator('.genga-modes-tab-button').focus()
 await page.keyboard.press('Enter')
-await panel.locator('[role=status]').filter({ hasText: 'a click opens' }).waitFor({ timeout: 60000 })
+await panel.locator('[role=status]').filter({ hasText: 'a click opens' }).waitFor()
 result.modes = await panel.locator('.mode').evaluateAll((cards) => cards.map((each) => ({
   name: each.dataset.mode, words: each.querySelector('.open').textContent,
   missing: [...each.querySelectorAll('.state li')].map((line) => ({
@@ -99,7 +85,7 @@ await page.keyboard.press('Enter')
 await page.waitForFunction(() => window.app.graph._nodes.some(({ type }) => type === 'GengaInfiniteTalkWindow'))
 result.opened = await types()
 await card('InfiniteTalk Sections').locator('.open:enabled').click()
-await page.waitForFunction(() => window.app.extensionManager.workflow.openWorkflows.length === 3, null, { timeout: 20000 })
+await page.waitForFunction(() => window.app.extensionManager.workflow.openWorkflows.length === 3)
 await card('InfiniteTalk Sections').locator('.open:enabled').waitFor()
 result.tabs = await tabs()
 
@@ -116,7 +102,7 @@ await set(TALK, 'frame_window', 81, '3 windows')
 await set('LoadAudio', 'audio', 'strip.wav', '3 windows')
 await set(TALK, 'length', 0, '2 windows of 81, 9 shared · 100 frames, 4 s')
 await page.waitForFunction(() => [...document.querySelectorAll('.genga-window-strip')]
-  .some((element) => element.shadowRoot.querySelector('.sound')), null, { timeout: 15000 })
+  .some((element) => element.shadowRoot.querySelector('.sound')))
 result.sound = await strip(TALK)
 result.saved = await page.evaluate((type) => window.app.graph.serialize().nodes
   .find((node) => node.type === type).widgets_values, TALK)
@@ -132,9 +118,6 @@ const into = (type) => page.evaluate((type) => { // into sight: what is far away
 }, type)
 const prompt = () => page.evaluate(async () => JSON.parse(JSON.stringify((await window.app.graphToPrompt()).output)))
 const nodes = () => page.evaluate(() => window.app.graph._nodes.length)
-async function until(check) {
-  for (let i = 0; i < 100 && !(await check()); i += 1) await page.waitForTimeout(100)
-}
 await into(TALK)
 await slots.getByRole('button', { name: 'Prompt and picture per window' }).click()
 const field = slots.locator('textarea')
@@ -162,20 +145,21 @@ await slots.locator('.picture').evaluate((element, bytes) => {
 }, job.picture)
 await until(async () => JSON.stringify(await prompt()).includes('slot.png'))
 result.slots.pictured = await prompt()
-await page.waitForTimeout(800)
-result.slots.shown = await page.locator('.genga-window-strip image').count()
+await calm(page)
+const pictures = page.locator('.genga-window-strip image')
+await until(() => pictures.count())
+result.slots.shown = await pictures.count()
 result.slots.faults = await faults('.genga-window-strip')
 await shot('slots')
+await clickBeside(page)
 // Vue nodes of 1.32 measure new nodes a moment later, and the host makes a step of undo of that, too.
 result.slots.steps = 0
 while (result.slots.steps < 3 && JSON.stringify(await prompt()).includes('slot.png')) {
   result.slots.steps += 1
   await slots.getByRole('button', { name: /^(Close|Prompt and picture per window)$/ }).first().focus()
-  await page.keyboard.press('Control+z')
-  await page.waitForTimeout(2500)
+  await undo(page)
 }
 result.slots.undone = await prompt()
-await page.waitForTimeout(1000) // undo makes the nodes anew
 await slots.getByRole('button', { name: 'Prompt and picture per window' }).click() // their strip is the one that is seen
 await until(async () => (await field.inputValue()) !== '')
 result.slots.again = await field.inputValue()
@@ -199,8 +183,8 @@ await page.evaluate(() => { // into sight: what is far away is not drawn
 const file = { filename: 'strip.mp4', subfolder: '', type: 'temp' }
 await tell('genga.windows', { ...file, from: 1, to: 2, of: 4 })
 await page.waitForFunction(() => [...document.querySelectorAll('video')]
-  .some((video) => /strip\.mp4/.test(video.src) && video.duration > 0), null, { timeout: 20000 })
-await page.waitForTimeout(500)
+  .some((video) => /strip\.mp4/.test(video.src) && video.duration > 0))
+await calm(page)
 result.growing = await page.evaluate(() => [...document.querySelectorAll('video')]
   .find((video) => /strip\.mp4/.test(video.src)).getAttribute('aria-label'))
 result.during = await visible()

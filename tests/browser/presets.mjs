@@ -2,29 +2,14 @@
 // The job: {"vue": bool, "presets": an exported document, "file": its path, "damaged": name of a preset that cannot be read}.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { chromium } from 'playwright-core'
+import { calm, launch, open } from './host.mjs'
 
 const [url, executablePath, jobPath] = process.argv.slice(2)
 const job = JSON.parse(readFileSync(jobPath, 'utf8'))
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync']
-const browser = await chromium.launch({ executablePath, args: quiet })
-const page = await browser.newPage({ viewport: { width: 1500, height: 1000 } })
-page.setDefaultTimeout(120000)
+const { browser, page } = await launch(executablePath)
 const errors = []
 page.on('pageerror', (error) => errors.push(String(error.stack ?? error)))
-await fetch(url + '/settings', {
-  method: 'POST',
-  headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify({
-    'Comfy.TutorialCompleted': true, 'Comfy.Workflow.ShowMissingModelsWarning': false,
-    'Comfy.VueNodes.Enabled': Boolean(job.vue)
-  })
-})
-await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 300000 })
-await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 300000 })
-await page.waitForTimeout(1500)
-await page.keyboard.press('Escape') // an empty profile is greeted with the templates
+await open(page, url, { 'Comfy.VueNodes.Enabled': Boolean(job.vue) })
 await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
 
 const presets = page.locator('.genga-modes .presets')
@@ -33,7 +18,7 @@ const item = (key) => presets.locator(`li[data-preset="${key}"]`)
 const listed = () => presets.locator('li').evaluateAll((items) => items.map((each) => each.dataset.preset))
 const button = (name) => presets.getByRole('button', { name, exact: true })
 const prompt = () => page.evaluate(async () => JSON.parse(JSON.stringify((await window.app.graphToPrompt()).output)))
-const tells = (text) => said.filter({ hasText: text }).waitFor({ timeout: 30000 })
+const tells = (text) => said.filter({ hasText: text }).waitFor()
 const api = async (path) => (await fetch(url + path)).json()
 
 /** Opens a preset by keyboard and gives the lines that it shows. */
@@ -84,7 +69,7 @@ await press('lora_sets/look', 'Put on')
 await tells('look is on')
 result.all = await prompt()
 await press('lora_sets/look', 'Put on') // a second time: no second node
-await page.waitForTimeout(500)
+await calm(page)
 result.twice = await prompt()
 
 // The open workflow's own texts are kept under a name that must not be taken.
@@ -150,7 +135,7 @@ result.exported = await downloaded(() => button('All as a file').click())
 result.faults = []
 for (const palette of ['light', 'dark']) {
   await page.evaluate((palette) => window.app.extensionManager.setting.set('Comfy.ColorPalette', palette), palette)
-  await page.waitForTimeout(500)
+  await calm(page)
   result.faults.push(...await page.evaluate(async () => {
     const { violations } = await window.axe.run(document.querySelector('.genga-modes'))
     return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))

@@ -51,7 +51,7 @@ def page(request, chromium, server, tmp_path_factory):
     files = {
         path.name: {
             "type": TYPES[path.suffix], "bytes": base64.b64encode(path.read_bytes()).decode(),
-            "open": path.stem == "open", "nothing": path.stem == "plain",
+            "open": path.stem == "open",
         }
         for path in sorted(folder.iterdir())
     }  # fmt: skip

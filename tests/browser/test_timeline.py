@@ -88,6 +88,12 @@ def test_dropped_pictures_are_spread_over_the_video(used):
     assert used["dropped"] == [0, 40, 80]
 
 
+def test_dropping_is_one_step_of_undo(used):
+    """Though the node has grown since, and the host has looked for changes."""
+    assert used["taken"] == []
+    assert used["brought"] == [0, 40, 80]
+
+
 def test_a_drag_moves_the_picture_and_not_the_node(used):
     assert used["dragged"] == [0, 56, 80]
     assert used["still"]

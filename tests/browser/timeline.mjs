@@ -4,35 +4,22 @@
 // the timeline's sentences in it}.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { chromium } from 'playwright-core'
+import { becomes, calm, clickBeside, launch, open, ready, undo, until } from './host.mjs'
 
 const [url, executablePath, jobPath] = process.argv.slice(2)
 const job = JSON.parse(readFileSync(jobPath, 'utf8'))
 const NODE = 'GengaArbitraryKeyframes'
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync']
 
-const browser = await chromium.launch({ executablePath, args: quiet })
-const page = await browser.newPage({ viewport: { width: 1600, height: 1300 } })
-page.setDefaultTimeout(120000)
+const { browser, page } = await launch(executablePath, { width: 1600, height: 1300 })
 const errors = []
 const ours = (text) => /extensions\/[^/]*genga/i.test(text)
 page.on('console', (message) => message.type() === 'error' && ours(message.text() + message.location().url) &&
   errors.push(message.text()))
 page.on('pageerror', (error) => ours(String(error.stack)) && errors.push(String(error.stack)))
-const settings = { 'Comfy.TutorialCompleted': true, 'Comfy.Workflow.ShowMissingModelsWarning': false,
-  'Comfy.VueNodes.Enabled': Boolean(job.vue), 'Comfy.Locale': job.language }
-await fetch(url + '/settings', { method: 'POST', headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify(settings) })
 
 const strip = page.locator('.genga-timeline .strip')
 const handles = page.locator('.genga-timeline .handle')
 const field = (name) => page.locator(`.genga-timeline input[type=number][aria-label="${name}"]`)
-
-async function ready() {
-  await page.waitForFunction(() => window.app?.extensionManager && window.app?.graph?._nodes, null, { timeout: 120000 })
-  await page.waitForTimeout(1500)
-}
 
 /** Brings the node where it is seen whole. */
 async function show() {
@@ -45,7 +32,7 @@ async function show() {
     canvas.setDirty(true, true)
   }, NODE)
   await strip.waitFor({ state: 'visible' })
-  await page.waitForTimeout(500)
+  await calm(page)
 }
 
 const value = () => page.evaluate((type) => window.app.graph._nodes.find((each) => each.type === type)
@@ -53,10 +40,7 @@ const value = () => page.evaluate((type) => window.app.graph._nodes.find((each) 
 const frames = async () => JSON.parse(await value()).keyframes.map(({ frame }) => frame)
 
 /** Waits until the value has these frames; gives what it has in the end. */
-async function settled(expected) {
-  for (let i = 0; i < 100 && JSON.stringify(await frames()) !== JSON.stringify(expected); i += 1) await page.waitForTimeout(100)
-  return frames()
-}
+const settled = (expected) => becomes(frames, expected)
 
 /** Through the host's template browser, by clicks; then smaller numbers than shipped, for time. */
 async function openTemplate() {
@@ -71,7 +55,7 @@ async function openTemplate() {
       for (const widget of widgets ?? []) if (widget.name in numbers) widget.value = numbers[widget.name]
     }
   }, job.numbers)
-  await page.waitForTimeout(1000)
+  await calm(page)
 }
 
 async function dropPictures() {
@@ -105,6 +89,17 @@ async function dragTo(index, frame) {
   await page.mouse.up()
 }
 
+/** What `ask` answers once that has not changed for a second. */
+async function still(ask) {
+  let [last, since] = ['', 0]
+  await until(async () => {
+    const now = JSON.stringify(await ask())
+    if (now !== last) [last, since] = [now, Date.now()]
+    return Date.now() - since > 1000
+  })
+  return JSON.parse(last)
+}
+
 /** Paints a line over the left of the selected picture in the host's mask editor; gives what is then in the value. */
 async function paint() {
   const timeline = page.locator('.genga-timeline')
@@ -112,33 +107,30 @@ async function paint() {
   await timeline.getByRole('button', { name: job.words.paint }).click()
   const canvas = page.locator('#maskEditorCanvasContainer canvas').first()
   await canvas.waitFor()
-  await page.waitForTimeout(2000) // the editor fits the picture into its place
-  const { x, y, width, height } = await canvas.boundingBox()
+  await until(() => canvas.evaluate(({ width }) => width !== 300)) // a canvas without its picture yet
+  const { x, y, width, height } = await still(() => canvas.boundingBox()) // the editor fits it into its place
   await page.mouse.move(x + width * 0.25, y + height * 0.2)
   await page.mouse.down()
   for (let i = 1; i <= 8; i += 1) await page.mouse.move(x + width * 0.25, y + height * (0.2 + i * 0.075))
   await page.mouse.up()
   await page.locator('[role=dialog] button:has(.pi-check)').click() // Save, in any language
   await canvas.waitFor({ state: 'hidden' })
-  for (let i = 0; i < 100 && !(await value()).includes('mask'); i += 1) await page.waitForTimeout(100)
+  await until(async () => (await value()).includes('mask'))
   return JSON.parse(await value()).keyframes
 }
 
 async function queue() {
   const known = Object.keys(await (await fetch(url + '/history')).json())
   await page.evaluate(() => window.app.queuePrompt(0))
-  for (let i = 0; i < 700; i += 1) {
-    const id = Object.keys(await (await fetch(url + '/history')).json()).find((each) => !known.includes(each))
-    if (id) return id
-    await page.waitForTimeout(200)
-  }
-  return null
+  const isNew = async () => Object.keys(await (await fetch(url + '/history')).json()).find((id) => !known.includes(id))
+  return await until(isNew, 600) ?? null
 }
 
-/** What the film of the last run says, and its colours at frames of the video's 81. */
-async function film(frames) {
-  await page.locator('.genga-timeline .film:not([hidden])[aria-busy=false]').waitFor({ timeout: 180000 })
-  await page.waitForTimeout(800) // the strip looks at the graph from time to time
+/** What the film of the last run says, and its colours at frames of the video's 81; `old`: what it is to be by now. */
+async function film(frames, old) {
+  const whole = page.locator('.genga-timeline .film:not([hidden])[aria-busy=false]')
+  await whole.waitFor()
+  await until(() => whole.evaluate((film, old) => film.classList.contains('old') === old, old))
   return page.evaluate((frames) => {
     const root = document.querySelector('.genga-timeline').shadowRoot
     const handles = [...root.querySelectorAll('.handle')].map((each) => each.getBoundingClientRect())
@@ -162,7 +154,7 @@ async function axe() {
   const found = []
   for (const palette of ['light', 'dark']) {
     await page.evaluate((palette) => window.app.extensionManager.setting.set('Comfy.ColorPalette', palette), palette)
-    await page.waitForTimeout(500)
+    await calm(page)
     const { violations } = await page.evaluate(() => window.axe.run(document.querySelector('.genga-timeline')))
     found.push(...violations.map(({ id, impact, nodes }) => (
       { palette, id, impact, where: nodes.map(({ target }) => String(target)) })))
@@ -179,7 +171,7 @@ async function openChain() {
     for (const { type, widgets_values } of workflow.nodes) if (left[type]?.length) widgets_values[0] = left[type].shift()
     await window.app.loadGraphData(workflow)
   }, job)
-  await page.waitForTimeout(1500)
+  await calm(page)
   await show()
 }
 
@@ -203,9 +195,8 @@ async function takeOvers() {
   await takeOver.click()
   Object.assign(found, { frames: await settled([0, 40]), value: JSON.parse(await value()), after: await wired(), said: await says(),
     offered: await takeOver.isVisible() })
-  await page.keyboard.press('Control+z')
+  await undo(page)
   Object.assign(found, { undone: await settled([]), rewired: await wired() })
-  await page.waitForTimeout(1000) // undo makes the node anew
   await page.evaluate(() => { // a picture that is computed
     const { graph } = window.app
     const key = graph._nodes.find((node) => node.type === 'GengaKeyframe' && node.widgets[0].value === 0)
@@ -219,13 +210,24 @@ async function takeOvers() {
   return Object.assign(found, { some: await settled([40]), left: await wired(), why: await says() })
 }
 
+/** Whether the page has put a value where a reload finds it, however it is escaped there. */
+function drafted(value) {
+  const bare = (text) => text.replace(/[\\"]/g, '')
+  return [localStorage, sessionStorage].flatMap(Object.values).some((text) => bare(text).includes(bare(value)))
+}
+
 const result = { errors }
-await page.goto(url, { waitUntil: 'domcontentloaded', timeout: 120000 })
-await ready()
+await open(page, url, { 'Comfy.VueNodes.Enabled': Boolean(job.vue), 'Comfy.Locale': job.language })
 await openTemplate()
 await show()
 await dropPictures()
 result.dropped = await settled([0, 40, 80])
+await clickBeside(page)
+await undo(page)
+result.taken = await settled([])
+await page.keyboard.press('Control+y')
+result.brought = await settled([0, 40, 80])
+await show()
 const place = () => page.evaluate((type) => [...window.app.graph._nodes.find((each) => each.type === type).pos], NODE)
 const before = await place()
 await dragTo(1, 56)
@@ -238,9 +240,8 @@ await page.keyboard.press('ArrowLeft')
 result.stepped = await settled([0, 48, 80])
 await page.keyboard.press('Delete')
 result.removed = await settled([0, 80])
-await page.keyboard.press('Control+z')
+await undo(page)
 result.undone = await settled([0, 48, 80])
-await page.waitForTimeout(600) // undo makes the node anew
 await handles.nth(1).focus()
 await page.keyboard.press('ArrowRight')
 result.redone = await settled([0, 56, 80])
@@ -248,18 +249,18 @@ result.painted = await paint()
 result.axe = await axe()
 result.value = await value()
 result.prompt_id = await queue()
-result.film = result.prompt_id && (await film([0, 56, 72]))
+result.film = result.prompt_id && (await film([0, 56, 72], false))
 await handles.nth(1).focus()
 await page.keyboard.press('ArrowRight')
 await settled([0, 64, 80])
-result.changed = await film([0])
-await page.keyboard.press('Control+z')
+result.changed = await film([0], true)
+await undo(page)
 await settled([0, 56, 80])
-result.back = await film([0])
+result.back = await film([0], false)
 result.refused = await page.evaluate(() => JSON.parse(JSON.stringify(window.app.lastNodeErrors ?? null)))
-await page.waitForTimeout(1500) // the page keeps its drafts a moment later
-await page.reload({ waitUntil: 'domcontentloaded', timeout: 120000 })
-await ready()
+await until(() => page.evaluate(drafted, result.value)) // the page keeps its drafts a moment later
+await page.reload({ waitUntil: 'domcontentloaded', timeout: 300000 })
+await ready(page)
 await show()
 result.reloaded = await value()
 result.shown = await handles.evaluateAll((all) => all.map((each) => each.getAttribute('aria-valuetext')))
