@@ -27,12 +27,15 @@ LEDGER, REPORT = "batch.json", "report.json"
 
 def tasks_of(folder: Path, payload: dict, field: str, out: Path) -> list[dict]:
     """One for each picture: its file, what its result will be called, and a key of everything that goes into it."""
-    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
-    stems = [path.stem for path in pictures]
+    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.is_file())
+    if not pictures:
+        raise ValueError(f"{folder}: there is no picture ({', '.join(ENDINGS)}).")
+    stems = [path.stem for path in pictures] + [Path(name).stem for name in (LEDGER, REPORT)]  # which keep their names
     tasks = []
     for path in pictures:
-        key = hashlib.sha256(json.dumps([payload, field], sort_keys=True).encode() + path.read_bytes()).hexdigest()
-        stem = path.stem if stems.count(path.stem) == 1 else path.name
+        asked = json.dumps([payload, field, path.name], sort_keys=True)  # two pictures may hold the same bytes
+        key = hashlib.sha256(asked.encode() + path.read_bytes()).hexdigest()
+        stem = path.stem if [stem.lower() for stem in stems].count(path.stem.lower()) == 1 else path.name
         tasks.append(
             {"key": key, "picture": str(path), "stem": stem, "out": str(out), "payload": payload, "field": field}
         )
@@ -62,8 +65,15 @@ class Ledger:
 
     def __init__(self, out: Path):
         self.out, self.path = out, out / LEDGER
-        known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else []
-        self.results = {result["key"]: result for result in known}
+        self.results = {result["key"]: result for result in self._known()}
+
+    def _known(self) -> list[dict]:
+        if not self.path.is_file():
+            return []
+        try:
+            return json.loads(self.path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{self.path}: it is damaged ({error}). Remove it, and all is made again.") from error
 
     def has(self, task: dict) -> bool:
         result = self.results.get(task["key"], {"state": "waiting"})
@@ -97,6 +107,16 @@ def run(
     return report
 
 
+def _payload(path: Path) -> dict:
+    try:
+        payload = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: it is not JSON ({error}).") from error
+    if not isinstance(payload, dict):
+        raise ValueError(f"{path}: it is no JSON object. Write what POST /genga/generate takes.")
+    return payload
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path, help="a folder of PNG, JPEG or WebP pictures")
@@ -105,15 +125,16 @@ def main() -> int:
     parser.add_argument("--host", action="append", required=True, help="address of a ComfyUI; give several to share")
     parser.add_argument("--field", default="reference_image", help="the payload's field for the picture")
     options = parser.parse_args()
-    payload = json.loads(options.payload.read_text(encoding="utf-8"))
+    hosts = [host if "://" in host else f"http://{host}" for host in options.host]
 
     def say(text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
     try:
-        report = run(options.pictures, payload, options.out, options.host, options.field, say)
-    except spread.NoEngine as error:
+        payload = _payload(options.payload)
+        report = run(options.pictures, payload, options.out, hosts, options.field, say)
+    except (spread.NoEngine, OSError, ValueError) as error:  # what was given cannot be read, or the results not written
         say(str(error))
         return 2
     say(f"{json.dumps(report['counts'])}: {options.out / REPORT}")

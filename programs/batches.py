@@ -95,13 +95,17 @@ def _files(name: str) -> list[Path]:
     try:
         folder = (root / name).resolve()
         inside = folder.is_relative_to(root) and folder.is_dir()
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS) if inside else []
+        found = sorted(filter(_is_picture, folder.iterdir())) if inside else []
     except (OSError, ValueError):
         found = []
     if not found or len(found) > MOST:
         detail = f"folder: {name[:80]!r} is no folder in {root} with 1 to {MOST} PNG, JPEG or WebP pictures."
         raise refused([Fault("/folder", detail)])
     return found
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _ENDINGS and path.is_file()
 
 
 def _picture_field(payload: dict) -> str:

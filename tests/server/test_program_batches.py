@@ -54,6 +54,7 @@ def test_a_folder_becomes_a_video_each_and_one_report(server):
     for number in range(3):
         (folder / f"pic {number}.png").write_bytes(png(number))
     (folder / "notes.txt").write_text("no picture")
+    (folder / "folder.png").mkdir(exist_ok=True)
     body = {"payload": PAYLOAD, "folder": "three pictures", "name": "three"}
     status, told = call(server, "POST", "/genga/batch", body)
     assert (status, told["total"]) == (202, 3), told

@@ -85,6 +85,47 @@ def test_two_pictures_of_one_stem_have_two_results(hosts, tmp_path):
     assert videos(tmp_path) == ["a.jpg.mp4", "a.png.mp4"]
 
 
+def test_results_do_not_take_the_names_of_the_records(hosts, tmp_path):
+    folder = tmp_path / "records"
+    folder.mkdir()
+    for name in ("batch.png", "Report.png"):
+        (folder / name).write_bytes(b"the same")
+    (folder / "folder.png").mkdir()
+    host = hosts()
+    assert run(folder, tmp_path, host)["counts"] == {"done": 2}
+    assert videos(tmp_path) == ["Report.png.mp4", "batch.png.mp4"]
+    (tmp_path / "out" / "batch.png.mp4").unlink()
+    report = run(folder, tmp_path, host)
+    assert [entry["files"] for entry in report["entries"]] == [["Report.png.mp4"], ["batch.png.mp4"]]
+    assert len(host.made) == 3 and len(videos(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "pictures", "ledger", "said"),
+    [
+        ("{", "full", None, "payload.json: it is not JSON"),
+        ("[1]", "full", None, "payload.json: it is no JSON object"),
+        (None, "full", None, "payload.json"),
+        ("{}", "none", None, "none"),
+        ("{}", "empty", None, "empty: there is no picture (.png"),
+        ("{}", "full", "{", "batch.json: it is damaged"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(tmp_path, monkeypatch, capsys, payload, pictures, ledger, said):
+    for name in ("full", "empty", "out"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "a.png").write_bytes(b"a")
+    if payload is not None:
+        (tmp_path / "payload.json").write_text(payload)
+    if ledger is not None:
+        (tmp_path / "out" / "batch.json").write_text(ledger)
+    given = [tmp_path / pictures, "--payload", tmp_path / "payload.json", "--out", tmp_path / "out", "--host", "nobody"]
+    monkeypatch.setattr(sys, "argv", ["batch.py", *map(str, given)])
+    assert batch.main() == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert said in lines[-1] and len(lines) == 1
+
+
 def test_a_refused_picture_does_not_stop_the_others(hosts, pictures, tmp_path):
     report = run(pictures, tmp_path, hosts(refuse="cGljdHVyZSAz"))
     assert report["counts"] == {"done": 19, "failed": 1}
