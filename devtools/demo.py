@@ -1,60 +1,58 @@
 """The main job on a machine that has nothing yet: a shipped workflow through ComfyUI into a playable video.
 
-Real weights are 14 GB and more; here tiny checkpoints of the same architecture stand in, which hold the key
-pictures at their frames and draw nothing sensible between. Everything else is real: the host's server, its
-loaders and executor, the workflow as shipped.
+Real weights are 14 GB and more; here the tests' trained tiny models stand in (tests/tiny/weights), which know a small
+world of moving shapes. Everything else is real: the host's server, its loaders and executor, the workflow as shipped.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from animation import animate  # beside this file
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT / "tests")  # not the pack's root: its folder nodes/ has the name of the host's module
 
-from tiny import files as tiny_files  # noqa: E402
+from tiny import trained, world  # noqa: E402
 from tools import pack, shipped  # noqa: E402
 from tools.convert import to_prompt  # noqa: E402
 from tools.server import Server  # noqa: E402
 
 WORKFLOW = "AniSora Keyframes"
-WIDTH, HEIGHT = 192, 112
-POSES = 5
+FRAMES, MOMENTS = 81, (0, 16, 40, 64, 80)
+RING = world.Shape("red", "ring", "left to right", 0.5, (17.0, 32.0))
+SCENE = world.Scene("one", FRAMES, (RING,), world.scene(3, FRAMES).background, score=RING.score)
+STAND_INS = {
+    "Wan2_2-I2V_AniSoraV3_2_HIGH_14B_fp8_e4m3fn_scaled_KJ.safetensors": trained.HIGH,
+    "Wan2_2-I2V_AniSoraV3_2_LOW_14B_fp8_e4m3fn_scaled_KJ.safetensors": trained.LOW,
+    "umt5_xxl_fp8_e4m3fn_scaled.safetensors": trained.TEXT,
+    "wan_2.1_vae.safetensors": trained.VAE,
+}
 
 
 def say(text: str) -> None:
     print(f"[demo] {text}", flush=True)
 
 
-def draw_pose(number: int) -> Image.Image:
-    """A figure that walks across and lifts its arms, drawn four times as large and shrunk for smooth lines."""
-    scale = 4
-    picture = Image.new("RGB", (WIDTH * scale, HEIGHT * scale), (118, 178, 224))
-    pen = ImageDraw.Draw(picture)
-    ground = 92 * scale
-    pen.rectangle((0, ground, WIDTH * scale, HEIGHT * scale), fill=(96, 158, 84))
-    pen.ellipse((150 * scale, 10 * scale, 176 * scale, 36 * scale), fill=(255, 226, 120))
-    x, line = (36 + 30 * number) * scale, 5 * scale
-    angle = math.radians(-50 + 35 * number)
-    hip, neck = (x, 68 * scale), (x, 44 * scale)
-    ink = (52, 40, 66)
-    for side in (-1, 1):
-        stride = side * (8 + 4 * (number % 2)) * scale
-        hand = (neck[0] + side * 20 * scale * math.cos(angle), neck[1] + 4 * scale - 20 * scale * math.sin(angle))
-        pen.line((hip, (x + stride, ground)), fill=ink, width=line)
-        pen.line(((neck[0], neck[1] + 4 * scale), hand), fill=ink, width=line)
-    pen.line((neck, hip), fill=(196, 60, 72), width=3 * line)
-    pen.ellipse(
-        (x - 10 * scale, 22 * scale, x + 10 * scale, 42 * scale), fill=(250, 220, 196), outline=ink, width=scale
-    )
-    return picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+def draw_keys(folder: Path) -> dict[int, str]:
+    """The key pictures, by moment: five moments of the scene."""
+    frames = world.draw(SCENE).frames
+    names = {moment: f"key{moment}.png" for moment in MOMENTS}
+    for moment, name in names.items():
+        Image.fromarray((frames[moment] * 255).round().byte().numpy()).save(folder / name)
+    return names
+
+
+def direct(workflow: dict) -> None:
+    """What else a person sets in the page: the prompt with its motion score, and the video's size."""
+    values = {node["type"]: node["widgets_values"] for node in workflow["nodes"]}
+    values["GengaAniSoraPrompt"][:2] = [SCENE.caption, SCENE.score]
+    values["GengaArbitraryKeyframes"][:3] = [world.SIZE, world.SIZE, FRAMES]
 
 
 def keyframes_of(prompt: dict, beside: dict) -> list[int]:
@@ -64,16 +62,13 @@ def keyframes_of(prompt: dict, beside: dict) -> list[int]:
 
 
 def run(server: Server) -> tuple[Path, list[int], dict]:
-    pictures = [f"pose{number}.png" for number in range(POSES)]
-    for number, name in enumerate(pictures):
-        draw_pose(number).save(server.input / name)
-    say(f"drew {POSES} key pictures of {WIDTH} x {HEIGHT} (in {server.input})")
-    workflow = shipped.ready(WORKFLOW, shipped.stand_ins(tiny_files), pictures)
+    keys = draw_keys(server.input)
+    say(f"drew {len(keys)} key pictures of {world.SIZE} x {world.SIZE} (in {server.input})")
+    workflow = shipped.ready(WORKFLOW, STAND_INS, list(keys.values()), frames=MOMENTS)
+    direct(workflow)
     prompt = to_prompt(workflow, server.get("/object_info"))
-    (direction,) = [node for node in prompt.values() if node["class_type"] == "GengaArbitraryKeyframes"]
-    direction["inputs"] |= {"width": WIDTH, "height": HEIGHT}
-    say(f"queueing workflows/{WORKFLOW}.json, unchanged but for models, pictures and the size")
-    say("81 frames, 8 steps: half a minute to two minutes on two cores")
+    say(f"queueing workflows/{WORKFLOW}.json with the key pictures on its timeline at {', '.join(map(str, keys))}")
+    say(f"prompt: {SCENE.caption}; {FRAMES} frames, 8 steps, a few seconds to half a minute")
     started = time.monotonic()
     entry = server.queue(prompt, {"extra_pnginfo": {"workflow": workflow}}, timeout=900)
     say(f"done in {time.monotonic() - started:.0f} s")
@@ -92,26 +87,33 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     out = options.out.resolve()
-    say("making tiny checkpoints of the true architectures")
-    models = tiny_files.ensure(ROOT / ".dev" / "tiny")
     base = out / "comfyui"
     server = Server(options.comfyui.resolve(), base)
-    tiny_files.install(models, base / "models")
     server.install(ROOT, ROOT / "tests" / "tiny" / "host_pack")
+    trained.install(base / "models")
     say("starting ComfyUI's server")
     with server:
         say(f"it listens on {server.url}")
         video, keyframes, beside = run(server)
+    show(video, keyframes, beside, out)
+    return 0
+
+
+def show(video: Path, keyframes: list[int], beside: dict, out: Path) -> None:
+    """A contact sheet and a moving picture of what was made, and where all of it lies."""
     pack.load_package("genga", ROOT)
     from genga.media.sheet import contact_sheet
     from genga.media.source import read_frames
 
     sheet = contact_sheet(read_frames(video), keyframes, out / "contact_sheet.png")
+    folder = out / "comfyui" / "input"
+    keys = {moment: Image.open(folder / f"key{moment}.png") for moment in keyframes}
+    moving = animate(read_frames(video), keys, beside["fps"], out / "demo.webp")
     size = f"{beside['width']} x {beside['height']}"
     say(f"video:         {video} ({beside['frames']} frames, {size}, {beside['fps']:g} fps)")
     say(f"contact sheet: {sheet} (keyframes {', '.join(map(str, keyframes))} marked)")
+    say(f"animation:     {moving} (the video above its key pictures, four times as large)")
     say(f"parameters:    {video.with_suffix('.json')} (seed, frames, prompt, workflow)")
-    return 0
 
 
 if __name__ == "__main__":

@@ -28,10 +28,12 @@ to 81 frames. Tests and the demo use them; they are of no use for anything else.
 - **Data.** Drawn from seeds, nothing else: {clips}. Each clip has {takes} choices of key pictures (1 to 5 anywhere, exact or
   held, strength 0.1 to 1, one in five inside a mask). {held} combinations of colour, shape and direction are in no clip.
 - **Steps and rates.** {steps}.
-- **Order.** The VAE as a whole, then the clips as latents, then the image-to-video trunk; both experts go on from the trunk.
-  The decoder learnt on alone beside them, on latents that no longer changed. The VAE learnt
-  with AdamW in float32, the transformers with Muon for the blocks' matrices and AdamW for the rest under bfloat16
-  autocast; all weights are running averages.
+- **Order.** The VAE as a whole, then the clips as latents, then the image-to-video trunk; both experts go on from the
+  trunk. The low-noise expert ends with pictures inside latent frames, where they are hardest to keep. The high-noise
+  expert has a phase with the first frame alone (high_begun), so that the words decide the way and the speed, then all
+  kinds mixed, then those and pictures inside latent frames. Text to video goes on from high_mixed. The decoder learnt on
+  alone beside them, on latents that no longer changed. The VAE learnt with AdamW in float32, the transformers with Muon
+  for the blocks' matrices and AdamW for the rest under bfloat16 autocast; all weights are running averages.
 - **Loss** on clips no model has seen, {examples} of them, at noise levels {levels}:
 {losses}
 - **Round trip** of the VAE on clips it has not seen: {psnr:.2f} dB.

@@ -10,10 +10,10 @@ import torch
 from .. import vae as computed
 from .. import world
 from .run import Run
-from .shown import shown
+from .shown import between, shown
 from .vae import network, pixels, quick
 
-LENGTHS = {17: 0.62, 33: 0.2, 49: 0.1, 81: 0.08}
+LENGTHS = {17: 0.5, 33: 0.15, 49: 0.1, 81: 0.25}
 TAKES = 2  # choices of key pictures for every clip
 CHUNK = 25
 _MEAN = torch.tensor(computed.MEAN)[:, None, None, None]
@@ -70,19 +70,21 @@ def _work(arguments: tuple[str, int, int, int]) -> None:
 
 
 def clip_of(net, seed: int, frames: int) -> dict:
-    """One clip: its latent, its captions, TAKES choices of key pictures, and its first frame as the only one; all in
-    the model's own scale."""
+    """One clip: its latent, its captions, TAKES choices of key pictures, its first frame as the only one, and pictures
+    inside latent frames; all in the model's own scale."""
     clip = world.draw(world.scene(seed, frames))
     takes = [shown(clip, seed * 7 + number) for number in range(TAKES)]
     begun = torch.full_like(clip.frames, 0.5)  # grey, as where no picture is
     begun[0] = clip.frames[0]
-    videos = torch.stack([clip.frames, *(take.pixels for take in takes), begun])
+    inside = between(clip, seed * 7 + 5)
+    videos = torch.stack([clip.frames, *(take.pixels for take in takes), begun, inside.pixels])
     latents = [normal(z).half() for z in net.encode(pixels(videos))]
     return {
         "x": latents[0],
         "captions": captions(clip.scene),
-        "shown": latents[1:-1],
-        "begun": latents[-1],
+        "shown": latents[1 : 1 + TAKES],
+        "begun": latents[-2],
+        "between": [inside.known.half(), latents[-1]],
         "known": [take.known.half() for take in takes],
     }
 

@@ -1,8 +1,9 @@
 """Stage 3: Wan transformers that draw the world, by the rectified-flow loss.
 
 The image-to-video model learns with 0 to 5 key pictures anywhere; both experts go on from it, each on its side of the
-boundary. The text-to-video model is one of its own. The network is the host's class; only its attention to the words
-is computed otherwise while learning: 512 tokens of which all but 30 are padding count as 30 and one with a weight.
+boundary. The text-to-video model goes on from the high-noise expert, which has learnt to heed the words. The network
+is the host's class; only its attention to the words is computed otherwise while learning: 512 tokens of which all but
+30 are padding count as 30 and one with a weight.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ HALF = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # bfloat16 where the proces
 @dataclass(frozen=True)
 class Task:
     """What one model learns. sigmas: the noise levels. batch: clips a step, of 17 frames; longer ones are fewer.
-    begun: the first frame is all that is ever shown, so where to and how fast is for the words to say."""
+    begun: the share of clips of which the first frame is all that is shown, so that where to and how fast is for the
+    words to say. between: the share that shows pictures inside latent frames only. none: of which nothing is shown."""
 
     name: str
     pictures: bool
     steps: int
     sigmas: tuple[float, float] = (0.0, 1.0)
     rate: float = RATE
+    begin: str | None = None
+    begun: float = 0.0
+    between: float = 0.0
+    none: float = NO_PICTURES
     shift: float = 3.0
     batch: int = 16
-    begin: str | None = None
-    begun: bool = False
 
 
 def network(pictures: bool, weights: dict[str, torch.Tensor] | None = None):
@@ -125,7 +129,7 @@ class Data:
         self.lengths = [length for length in shares if length in clips]
         self.shares = torch.tensor([shares[length] for length in self.lengths])
 
-    def batch(self, task: Task, generator: torch.Generator, length: int | None = None, none: float = NO_PICTURES):
+    def batch(self, task: Task, generator: torch.Generator, length: int | None = None):
         """(x0 [B, 16, T, h, w], shown [B, 20, T, h, w] or None, the captions' embeddings)."""
         if length is None:
             length = self.lengths[int(torch.multinomial(self.shares, 1, generator=generator))]
@@ -139,12 +143,14 @@ class Data:
             said = item["captions"][int(word * len(item["captions"]))]
             words.append(self.words["" if silent < NO_WORDS else said])
             x.append(item["x"].float())
-            if picture < none:
+            if picture < task.none:
                 given.append(torch.cat((torch.zeros(4, *self.grey[length].shape[1:]), self.grey[length])))
-            elif task.begun:
+            elif picture < task.none + task.begun:
                 known = torch.zeros(4, *self.grey[length].shape[1:])
                 known[:, 0] = 1
                 given.append(torch.cat((known, item["begun"].float())))
+            elif picture < task.none + task.begun + task.between:
+                given.append(torch.cat([part.float() for part in item["between"]]))
             else:
                 take = int(take * len(item["shown"]))
                 given.append(torch.cat((item["known"][take].float(), item["shown"][take].float())))

@@ -53,6 +53,19 @@ def shown(clip: world.Clip, seed: int) -> Shown:
     return Shown(arithmetic.pixel_clip(pictures, size, hold), known)
 
 
+def between(clip: world.Clip, seed: int) -> Shown:
+    """One or two exact pictures of strength 1 inside latent frames, which is the hardest place to keep them."""
+    from genga.conditioning import clip as arithmetic
+
+    dice = world.Dice(seed)
+    inside = tuple(frame for frame in range(clip.scene.frames) if frame % 4)
+    frames = sorted({dice.pick(inside) for _ in range(1 + int(dice.between(0, 2)))})
+    size = arithmetic.Frame(world.SIZE, world.SIZE, clip.scene.frames)
+    pictures = [arithmetic.Picture(frame, clip.frames[frame], None) for frame in frames]
+    known = 1 - arithmetic.concat_mask(pictures, [1.0] * len(frames), size, False)[0]
+    return Shown(arithmetic.pixel_clip(pictures, size, False), known)
+
+
 def _places(dice, frames: int, count: int, hold: bool) -> list[int]:
     """Frames of the pictures: mostly where a latent frame ends, often the first or the last."""
     step = 4 if hold or dice.between(0, 1) < 0.6 else 1

@@ -7,14 +7,25 @@ from .run import Run
 
 PLAIN = vae.Phase("vae_plain", 190_000, 800, 6e-4, ((16, 1), (2, 9), (2, 17)))
 SHARPER = vae.Phase("vae_decoder", 210_000, 800, 3e-4, ((2, 17),), branches=True, decoder=True)
-COUNTS = {17: 4000, 33: 600, 49: 200, 81: 150}
+COUNTS = {17: 4000, 33: 600, 49: 200, 81: 450}
 HIGH_FROM, LOW_TO = 0.86, 0.93  # each expert knows a little beyond the boundary, which is 0.9
+HEARD_FROM = 0.8  # where words still decide the way that a shape goes
+LATER = flow.RATE * 0.8
 TASKS = {
     "trunk": flow.Task("trunk", True, 4200),
-    "low": flow.Task("low", True, 1600, (0.0, LOW_TO), flow.RATE * 0.6, begin="trunk"),
-    "high_shown": flow.Task("high_shown", True, 2000, (HIGH_FROM, 1.0), flow.RATE * 0.8, begin="trunk"),
-    "high": flow.Task("high", True, 2300, (0.8, 1.0), flow.RATE * 0.8, begin="high_shown", begun=True),
-    "t2v": flow.Task("t2v", False, 1000, (0.0, 1.0), flow.RATE * 0.6, begin="trunk"),
+    "low_shown": flow.Task("low_shown", True, 3100, (0.0, LOW_TO), LATER, begin="trunk"),
+    "low": flow.Task("low", True, 1300, (0.0, LOW_TO), LATER, begin="low_shown", between=0.4),
+    "high_shown": flow.Task("high_shown", True, 2000, (HIGH_FROM, 1.0), LATER, begin="trunk"),
+    "high_begun": flow.Task(
+        "high_begun", True, 2300, (HEARD_FROM, 1.0), LATER, begin="high_shown", begun=1.0, none=0.2
+    ),
+    "high_mixed": flow.Task(
+        "high_mixed", True, 1400, (HEARD_FROM, 1.0), LATER, begin="high_begun", begun=0.4, none=0.15
+    ),
+    "high": flow.Task(
+        "high", True, 1500, (HEARD_FROM, 1.0), LATER, begin="high_mixed", begun=0.3, between=0.3, none=0.15
+    ),
+    "t2v": flow.Task("t2v", False, 2600, (0.0, 1.0), LATER, begin="high_mixed"),
 }
 
 
