@@ -31,7 +31,7 @@ def page(chromium, server, tmp_path_factory):
     job.write_text(json.dumps({"language": LANGUAGE, "types": TYPES, "hover": HOVER}), encoding="utf-8")
     command = [chromium.node, "locale.mjs", server.url, chromium.chromium, str(job)]
     done = subprocess.run(
-        command, cwd=chromium.folder, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False
+        command, cwd=chromium.folder, capture_output=True, text=True, encoding="utf-8", timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -28,7 +28,7 @@ def page(request, chromium, server, workflows, tmp_path_factory):
     path = folder / "job.json"
     path.write_text(json.dumps(job), encoding="utf-8")
     command = [chromium.node, "drive.mjs", server.url, chromium.chromium, str(path)]
-    done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -12,7 +12,7 @@ FRONT_ENDS = {"newest": "tsconfig.json", "oldest": "tsconfig.oldest.json"}
 
 def check(chromium, configuration) -> str:
     command = [chromium.node, "node_modules/typescript/bin/tsc", "--pretty", "false", "-p", str(configuration)]
-    done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, cwd=chromium.folder, capture_output=True, text=True, timeout=900, check=False)
     assert done.stderr == ""
     return done.stdout
 
