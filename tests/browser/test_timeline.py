@@ -84,6 +84,11 @@ def half_mask(path):
     return path
 
 
+def test_a_file_that_only_calls_itself_a_picture_is_not_taken(used, texts):
+    """Nor does it keep others from being taken."""
+    assert used["broken"] == texts["notPicture"].format(name="broken.png")
+
+
 def test_dropped_pictures_are_spread_over_the_video(used):
     assert used["dropped"] == [0, 40, 80]
 

@@ -58,8 +58,10 @@ async function openTemplate() {
   await calm(page)
 }
 
+/** The pictures, and among them a file that only calls itself one. */
 async function dropPictures() {
   const files = job.pictures.map((path) => ({ name: basename(path), bytes: readFileSync(path).toString('base64') }))
+  files.splice(1, 0, { name: 'broken.png', bytes: btoa('no picture') })
   await strip.evaluate((element, files) => {
     const dataTransfer = new DataTransfer()
     for (const { name, bytes } of files) {
@@ -222,6 +224,7 @@ await openTemplate()
 await show()
 await dropPictures()
 result.dropped = await settled([0, 40, 80])
+result.broken = await says()
 await clickBeside(page)
 await undo(page)
 result.taken = await settled([])

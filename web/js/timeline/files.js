@@ -9,6 +9,7 @@ import { THUMB } from "./layout.js";
 const SUBFOLDER = "genga";
 const PIXELS = THUMB * 2; // sharp at 200 %
 const KEPT = 400;
+const PREVIEW = { preview: "webp;75" };
 /** @type {Map<string, Thumb>} */
 const thumbs = new Map();
 
@@ -29,6 +30,11 @@ export async function upload(file) {
   return { name, subfolder: subfolder ?? "", type: type ?? "input" };
 }
 
+/** @param {FileRef} ref @returns {Promise<boolean>} whether the host can read it as a picture, whatever it is called */
+export async function isReadable(ref) {
+  return (await fetch(viewURL(ref, PREVIEW))).ok;
+}
+
 /** @param {FileRef} ref @param {Record<string, string>} [more] */
 export function viewURL({ name, subfolder, type }, more = {}) {
   return api.apiURL(`/view?${new URLSearchParams({ filename: name, subfolder, type, ...more })}`);
@@ -36,7 +42,7 @@ export function viewURL({ name, subfolder, type }, more = {}) {
 
 /** The picture's middle square, small, once it is here. @param {FileRef} ref @param {() => void} ready @returns {Thumb} */
 export function thumb(ref, ready) {
-  const url = viewURL(ref, { preview: "webp;75" });
+  const url = viewURL(ref, PREVIEW);
   const known = thumbs.get(url);
   if (known) return known;
   /** @type {Thumb} */

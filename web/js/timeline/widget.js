@@ -2,7 +2,7 @@
 
 import { asOneStep } from "../edit.js";
 import { takePlace } from "../successor.js";
-import { choose, isPicture, upload } from "./files.js";
+import { choose, isPicture, isReadable, upload } from "./files.js";
 import { Film } from "./film.js";
 import { readSetting, save } from "./host.js";
 import { canPaint, paintMask } from "./mask.js";
@@ -255,14 +255,16 @@ export class Timeline {
   /** @param {File[]} files @param {number} [frame] where they were dropped */
   async addFiles(files, frame) {
     if (this.locked) return;
-    const images = await this.uploaded(files);
-    if (images.length) this.edit(state.addAll(this.keys, images, this.setting.rules, frame));
+    const { refs, trouble } = await this.uploaded(files);
+    if (!refs.length) return;
+    const edit = state.addAll(this.keys, refs, this.setting.rules, frame);
+    this.edit({ ...edit, say: edit.say ?? trouble });
   }
 
   /** @param {File} file @param {"image" | "mask"} name */
   async useFile(file, name) {
     const key = this.keys[this.selected];
-    const [ref] = await this.uploaded([file]);
+    const { refs: [ref] } = await this.uploaded([file]);
     this.put(key, name, ref);
   }
 
@@ -273,7 +275,7 @@ export class Timeline {
     if (ref && index >= 0) this.edit(state.change(this.keys, index, { [name]: ref }));
   }
 
-  /** @param {File[]} files @returns {Promise<state.FileRef[]>} */
+  /** @param {File[]} files @returns {Promise<{refs: state.FileRef[], trouble?: state.Say}>} `trouble`: said by then */
   async uploaded(files) {
     /** @type {state.FileRef[]} */
     const refs = [];
@@ -281,13 +283,17 @@ export class Timeline {
     /** @type {state.Say | undefined} */
     let trouble;
     for (const file of files) {
-      if (!isPicture(file)) trouble = ["notPicture", { name: file.name }];
-      else await upload(file).then((ref) => refs.push(ref), (error) => {
-        trouble = ["uploadFailed", { name: file.name, reason: error.message }];
-      });
+      const { name } = file;
+      try {
+        const ref = isPicture(file) && await upload(file);
+        if (ref && await isReadable(ref)) refs.push(ref);
+        else trouble = ["notPicture", { name }];
+      } catch (error) {
+        trouble = ["uploadFailed", { name, reason: String(error instanceof Error ? error.message : error) }];
+      }
     }
     this.say(trouble);
-    return refs;
+    return { refs, trouble };
   }
 
   /** Wired keyframes become the timeline's own, as far as it can hold them. */

@@ -1,6 +1,6 @@
 // Prompts and pictures per window: what a person does on the strip becomes Sections nodes, and those are shown there.
 
-import { choose as chooseFile, isPicture, upload } from "../timeline/files.js";
+import { choose as chooseFile, isPicture, isReadable, upload } from "../timeline/files.js";
 import { sentences } from "../words.js";
 import { Editor, STYLE } from "./editor.js";
 import { sectionOf } from "./plan.js";
@@ -97,12 +97,12 @@ export class Editing {
   /** @param {File} file */
   async put(file) {
     const { selected } = this;
-    if (!isPicture(file)) {
-      this.view.tell(word("notPicture", { name: file.name }));
-      return;
-    }
     try {
-      const ref = await upload(file);
+      const ref = isPicture(file) && await upload(file);
+      if (!ref || !(await isReadable(ref))) {
+        this.view.tell(word("notPicture", { name: file.name }));
+        return;
+      }
       if (this.selected === selected) putPicture(this.node, this.section(), this.start(), ref);
       this.refresh();
     } catch (error) {
