@@ -151,8 +151,8 @@ await until(() => pictures.count())
 result.slots.shown = await pictures.count()
 result.slots.faults = await faults('.genga-window-strip')
 await shot('slots')
-await clickBeside(page)
-// Vue nodes of 1.32 measure new nodes a moment later, and the host makes a step of undo of that, too.
+// Vue nodes measure new nodes a moment later, and the host makes a step of undo of that, too: one at each click.
+if (!job.vue) await clickBeside(page)
 result.slots.steps = 0
 while (result.slots.steps < 3 && JSON.stringify(await prompt()).includes('slot.png')) {
   result.slots.steps += 1
