@@ -13,16 +13,16 @@ from ..errors import InputError
 from ..loaders import guard, wan
 from ..loaders.framepack import files
 from ..loaders.options import LoadOptions
-from ..samplers import framepack, noise, registry
+from ..samplers import framepack, registry
 from ..samplers import framepack_schedule as schedule
 from ..samplers.checks import check_choice, check_numbers
 from ..samplers.windows import fingerprint
 from ..samplers.windows.progress import Progress
-from . import saving
+from . import saving, seeds
 from .framepack_video import noted, watched
 from .loading import option_inputs, report
 from .report import Report
-from .sampling import SCHEDULERS, _fresh, _resolve, _samplers
+from .sampling import SCHEDULERS, sampler_names
 from .sections import SectionChain
 
 
@@ -158,14 +158,13 @@ def _length_inputs() -> list:
                        tooltip="Length of the video at 30 fps, rounded to whole sections; the node says what came of it: "
                        "36 n + 1 frames for window 9."),
         _window_input(),
-        io.Int.Input("seed", default=0, min=noise.RANDOM, max=noise.MAX_SEED, control_after_generate=True,
-                     tooltip="One generator draws the noise of all sections in turn, as in the reference. -1 draws a seed "
-                     "and reports it."),
+        seeds.seed_input("One generator draws the noise of all sections in turn, as in the reference. -1 draws a seed "
+                         "and reports it."),
         io.Int.Input("steps", default=25, min=1, max=1000, tooltip="Steps of each section; the reference uses 25."),
         io.Float.Input("cfg", default=1.0, min=0.0, max=100.0, step=0.1,
                        tooltip="1 is what FramePack is made for: its guidance is distilled, 10 unless FluxGuidance sets "
                        "another. More than 1 uses the negative prompt and takes twice as long."),
-        io.Combo.Input("sampler_name", options=_samplers(), default="uni_pc",
+        io.Combo.Input("sampler_name", options=sampler_names(), default="uni_pc",
                        tooltip="Any sampler. uni_pc is nearest to the reference's."),
         io.Combo.Input("scheduler", options=[framepack.OWN, *SCHEDULERS], default=framepack.OWN,
                        tooltip="framepack: the reference's noise levels, whose shift grows with the size of the section "
@@ -236,7 +235,7 @@ class FramePackSampler(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, seed=None, **_others):
-        return _fresh(seed)
+        return seeds.fresh(seed)
 
     @classmethod
     def execute(cls, model, positive, negative, start_latent, direction, seconds, window, seed, steps, cfg, sampler_name,
@@ -246,7 +245,7 @@ class FramePackSampler(io.ComfyNode):
         said = Report(cls)
         check_numbers(cfg=cfg)
         saving.check_limits(store_gb, store_days)
-        check_choice("sampler_name", sampler_name, _samplers())
+        check_choice("sampler_name", sampler_name, sampler_names())
         check_choice("scheduler", scheduler, (framepack.OWN, *SCHEDULERS))
         framepack.check_influence(image_influence, direction)
         section.check_vision(clip_vision_output)
@@ -259,7 +258,7 @@ class FramePackSampler(io.ComfyNode):
         chain = check_chain(sections)
         usual = framepack.Told(positive, clip_vision_output)
         told = _told(said, chain, usual, vae, start, direction, count, window, fill)
-        drawn = _resolve(said, seed)
+        drawn = seeds.drawn(said, seed)
         frames = plan.frames(count, window)
         said.say(f"{count} section{'s' * (count != 1)}, {frames} frames, {frames / plan.FPS:.2f} s at {plan.FPS} fps.")
         guard.check_model(model, section.marked(positive, framepack.NODE))

@@ -9,12 +9,13 @@ from ..conditioning.framepack import plan, section
 from ..conditioning.latent_place import Place, placed
 from ..errors import InputError
 from ..loaders import guard
-from ..samplers import framepack, noise, registry
+from ..samplers import framepack, registry
 from ..samplers import framepack_bridge as room
 from ..samplers.checks import check_choice, check_numbers
 from ..samplers.windows.progress import Progress
+from . import seeds
 from .report import Report
-from .sampling import SCHEDULERS, _fresh, _resolve, _samplers
+from .sampling import SCHEDULERS, sampler_names
 
 
 def _joint_inputs() -> list:
@@ -34,12 +35,11 @@ def _joint_inputs() -> list:
 
 def _sampling_inputs() -> list:
     return [
-        io.Int.Input("seed", default=0, min=noise.RANDOM, max=noise.MAX_SEED, control_after_generate=True,
-                     tooltip="Of the bridge's noise. -1 draws a seed and reports it."),
+        seeds.seed_input("Of the bridge's noise. -1 draws a seed and reports it."),
         io.Int.Input("steps", default=25, min=1, max=1000, tooltip="Steps of the bridge; the reference uses 25."),
         io.Float.Input("cfg", default=1.0, min=0.0, max=100.0, step=0.1,
                        tooltip="1 is what FramePack is made for; more uses the negative prompt and takes twice as long."),
-        io.Combo.Input("sampler_name", options=_samplers(), default="uni_pc",
+        io.Combo.Input("sampler_name", options=sampler_names(), default="uni_pc",
                        tooltip="Any sampler. uni_pc is nearest to the reference's."),
         io.Combo.Input("scheduler", options=[framepack.OWN, *SCHEDULERS], default=framepack.OWN,
                        tooltip="framepack: the reference's noise levels for this size. The others are ComfyUI's."),
@@ -75,14 +75,14 @@ class FramePackBridge(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, seed=None, **_others):
-        return _fresh(seed)
+        return seeds.fresh(seed)
 
     @classmethod
     def execute(cls, model, positive, negative, first_latent, second_latent, bridge, trim_end, trim_start, seed, steps, cfg,
                 sampler_name, scheduler, clip_vision_output=None) -> io.NodeOutput:  # fmt: skip
         said = Report(cls)
         check_numbers(cfg=cfg)
-        check_choice("sampler_name", sampler_name, _samplers())
+        check_choice("sampler_name", sampler_name, sampler_names())
         check_choice("scheduler", scheduler, (framepack.OWN, *SCHEDULERS))
         if not 0 <= bridge <= room.MOST_FRAMES:
             raise InputError("bridge", f"{bridge} latent frames is outside 0 to {room.MOST_FRAMES}", "Use 6 to 9.")
@@ -97,7 +97,7 @@ class FramePackBridge(io.ComfyNode):
         if bridge:
             guard.check_model(model, section.marked(positive, room.NODE))
             sigmas = framepack.noise_levels(model, steps, scheduler, (bridge, *first.shape[-2:]))
-            job = room.Bridge(model, positive, negative, first, second, bridge, _resolve(said, seed), cfg,
+            job = room.Bridge(model, positive, negative, first, second, bridge, seeds.drawn(said, seed), cfg,
                               registry.sampler(sampler_name), sigmas, clip_vision_output)  # fmt: skip
             drawn = room.draw(job, Progress(1, job.steps, said.hint))
         latent = room.joined(first, drawn, second)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 import comfy.samplers
 from comfy_api.latest import io
 from comfy_extras.nodes_custom_sampler import SamplerCustomAdvanced
@@ -13,9 +11,11 @@ from ..conditioning import attach
 from ..errors import InputError
 from ..loaders import guard
 from ..samplers import checks, experts, nag, noise, registry, solvers
+from . import seeds
 from .report import Report
 
 ANISORA_STEPS = 8
+_SEED = "The same seed gives the same video. -1 draws a new one on every run and reports it. Item i of a batch uses seed + i."
 SCHEDULERS = list(comfy.samplers.KSampler.SCHEDULERS)
 _BOUNDARY = {"default": attach.BOUNDARY_I2V, "min": 0.0, "max": 1.0, "step": 0.001}
 
@@ -115,7 +115,7 @@ class ExpertSampler(io.ComfyNode):
             inputs=[
                 *_expert_inputs(),
                 io.Latent.Input("latent_image", tooltip="The latent of First + Last Frame or Arbitrary Keyframes."),
-                _seed_input(),
+                seeds.seed_input(_SEED),
                 io.Int.Input(
                     "steps",
                     default=ANISORA_STEPS,
@@ -144,7 +144,7 @@ class ExpertSampler(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "sampler_name",
-                    options=_samplers(),
+                    options=sampler_names(),
                     default="uni_pc",
                     optional=True,
                     tooltip="AniSora's reference uses UniPC: uni_pc is the host's, unipc the reference's own. The last names "
@@ -175,7 +175,7 @@ class ExpertSampler(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, seed=None, **_others):
-        return _fresh(seed)
+        return seeds.fresh(seed)
 
     @classmethod
     def execute(
@@ -183,13 +183,13 @@ class ExpertSampler(io.ComfyNode):
         sampler_name="uni_pc", scheduler="simple", boundary=attach.BOUNDARY_I2V, denoise=1.0,
     ) -> io.NodeOutput:  # fmt: skip
         report = Report(cls)
-        checks.check_choice("sampler_name", sampler_name, _samplers())
+        checks.check_choice("sampler_name", sampler_name, sampler_names())
         checks.check_choice("scheduler", scheduler, SCHEDULERS)
         if steps < 1:
             raise InputError("steps", f"{steps} steps make nothing", f"Use {ANISORA_STEPS}.")
         checks.check_numbers(cfg=cfg, cfg_low=cfg_low)
         checks.check_latent(latent_image, denoise)
-        drawn = _resolve(report, seed)  # first, so that it is the first thing the node shows
+        drawn = seeds.drawn(report, seed)  # first, so that it is the first thing the node shows
         guider = _guider(report, high, low, positive, negative, cfg, cfg if cfg_low < 0 else cfg_low, boundary)
         checks.check_fit(latent_image["samples"], [values for _, values in (*positive, *(negative or ()))])
         if steps != ANISORA_STEPS:
@@ -205,7 +205,7 @@ class ExpertSampler(io.ComfyNode):
         return io.NodeOutput(result.args[0], ui=report.ui())
 
 
-def _samplers() -> list[str]:
+def sampler_names() -> list[str]:
     """The host's samplers, then ours; a name of both is the host's."""
     return [*comfy.samplers.KSampler.SAMPLERS, *registry.extra_names()]
 
@@ -228,31 +228,6 @@ def _sigmas(model, steps: int, sampler_name: str, scheduler: str, denoise: float
     ).sigmas
 
 
-def _seed_input():
-    return io.Int.Input(
-        "seed",
-        default=0,
-        min=noise.RANDOM,
-        max=noise.MAX_SEED,
-        control_after_generate=True,
-        tooltip="The same seed gives the same video. -1 draws a new one on every run and reports it. Item i of a batch uses "
-        "seed + i.",
-    )
-
-
-def _fresh(seed):
-    """Differs on every run where the seed is to be drawn, so that the host does not reuse the last result."""
-    return secrets.token_hex(8) if seed == noise.RANDOM else None
-
-
-def _resolve(report: Report, seed: int) -> int:
-    drawn = noise.resolve_seed(seed)
-    if seed == noise.RANDOM:
-        report.say(f"seed {drawn}")
-    report.fact(seed=drawn)
-    return drawn
-
-
 class Noise(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -263,7 +238,7 @@ class Noise(io.ComfyNode):
             search_aliases=["Noise", "random seed", "RandomNoise"],
             description="Noise for SamplerCustomAdvanced. Seed -1 draws a new seed on every run and reports it; each item of "
             "a batch has a seed of its own.",
-            inputs=[_seed_input()],
+            inputs=[seeds.seed_input(_SEED)],
             outputs=[
                 io.Noise.Output(display_name="noise", tooltip="For SamplerCustomAdvanced."),
                 io.Int.Output(display_name="used_seed", tooltip="The seed used, drawn or given."),
@@ -273,12 +248,12 @@ class Noise(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, seed=None, **_others):
-        return _fresh(seed)
+        return seeds.fresh(seed)
 
     @classmethod
     def execute(cls, seed) -> io.NodeOutput:
         report = Report(cls)
-        drawn = _resolve(report, seed)
+        drawn = seeds.drawn(report, seed)
         return io.NodeOutput(noise.BatchNoise(drawn), drawn, ui=report.ui())
 
 

@@ -24,9 +24,8 @@ from ..samplers.windows.finish import COLORS, OVERLAP, Colour
 from ..samplers.windows.progress import Progress
 from ..samplers.windows.provider import Carried
 from ..samplers.windows.store import Store
-from . import saving
+from . import saving, seeds
 from .report import Report
-from .sampling import _fresh, _resolve
 
 Windows = io.Custom("GENGA_WINDOWS")
 _RESULT_WIRES = ("guider", "sampler", "sigmas", "vae")  # what the store's keys follow in the graph
@@ -146,14 +145,9 @@ class WindowSampler(io.ComfyNode):
                 io.Sigmas.Input("sigmas", tooltip="Any schedule that starts at full noise (denoise 1)."),
                 io.Vae.Input("vae", tooltip="The Wan 2.1 VAE."),
                 Windows.Input("windows", tooltip="From InfiniteTalk Windows, or a node like it."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=noise.RANDOM,
-                    max=noise.MAX_SEED,
-                    control_after_generate=True,
-                    tooltip="Window k starts from the noise of seed + k. The same seed goes on with a run that was cut "
-                    "short; -1 draws a new one each time, and reports it.",
+                seeds.seed_input(
+                    "Window k starts from the noise of seed + k. The same seed goes on with a run that was cut short; -1 draws "
+                    "a new one each time, and reports it."
                 ),
                 *_finish_inputs(),
                 *(compat.advanced(item) for item in _store_inputs()),
@@ -170,7 +164,7 @@ class WindowSampler(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, seed=None, **_others):
-        return _fresh(seed)
+        return seeds.fresh(seed)
 
     @classmethod
     def validate_inputs(cls, filename_prefix=None) -> bool | str:
@@ -196,7 +190,7 @@ class WindowSampler(io.ComfyNode):
         for note in dict.fromkeys((*windows.plan.notes, *windows.notes)):
             report.say(note)
         _say_tiles(report, vae, windows, tiled_vae)
-        drawn = _resolve(report, seed)
+        drawn = seeds.drawn(report, seed)
         if seed == noise.RANDOM:
             report.say("Give this seed, in place of -1, to go on with a run that was cut short.")
         job = engine.Job(
