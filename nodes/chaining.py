@@ -124,7 +124,7 @@ class WanI2VWindow(io.ComfyNode):
             report.say(note)
         report.fact(length=frames, width=width, height=height, fps=float(rate), windows=count, overlap=plan.overlap)
         windows = Windows(plan, provider, rate, notes=plan.notes, fits=_check_sees, told=told)
-        return io.NodeOutput(windows, frames, count, ui=report.ui())
+        return io.NodeOutput(windows, frames, count, ui=report.ui(genga_windows=(plan.facts(rate),)))
 
 
 def _frames(length: int) -> int:

@@ -192,5 +192,23 @@ await shot('growing')
 await tell('executed', { output: {} })
 result.after = await visible()
 
+// Windows that are cut where sections begin: a new node with one section.
+const CHAIN = 'GengaWanI2VWindow'
+await page.evaluate((type) => {
+  const made = [type, 'GengaSections'].map((each) => window.LiteGraph.createNode(each))
+  made.forEach((node, index) => {
+    node.pos = [-2000 - 500 * index, -2000]
+    window.app.graph.add(node)
+  })
+  made[1].widgets.find(({ name }) => name === 'start').value = 2
+  made[1].connect(0, made[0], made[0].inputs.findIndex(({ name }) => name === 'sections'))
+}, CHAIN)
+await set(CHAIN, 'length', 97, '2 windows of 81, 5 shared · 97 frames')
+result.chain = { ...await strip(CHAIN), places: await page.evaluate((type) => {
+  const { widgets } = window.app.graph._nodes.find((node) => node.type === type)
+  const { shadowRoot } = widgets.find(({ name }) => name === 'windows_strip').element
+  return [...shadowRoot.querySelectorAll('.window')].map((each) => each.getAttribute('x'))
+}, CHAIN) }
+
 await browser.close()
 console.log(JSON.stringify(result))

@@ -89,6 +89,13 @@ def test_the_strip_names_the_sections(page):
     assert [title.split(":")[0] for title in page["sections"]["sections"]] == ["from 3 s"]
 
 
+def test_windows_of_a_plain_chain_are_cut_where_a_section_begins(page):
+    assert page["chain"]["words"].startswith("2 windows of 81, 5 shared · 97 frames, 6.06 s")
+    assert page["chain"]["drawn"] == 2
+    second = float(page["chain"]["places"][1].rstrip("%"))  # 2 s are frame 32, at the border 33; 5 shared before it
+    assert second == pytest.approx(100 * (33 - 5) / 97, abs=0.01)
+
+
 def test_without_a_length_the_sound_gives_it_and_is_drawn(page):
     assert page["sound"]["words"].startswith("2 windows of 81, 9 shared · 100 frames, 4 s")
     assert page["sound"]["drawn"] == 2 and page["sound"]["waves"] == 1

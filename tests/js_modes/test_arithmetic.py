@@ -62,6 +62,31 @@ def test_the_page_plans_windows_as_the_sampler_does():
     assert sum(each is not None for each in found) > PLANS / 2
 
 
+def cut(length, starts, window, overlap, continued) -> list[dict] | None:
+    try:
+        return [asdict(each) for each in plan.by_sections(length, starts, window, overlap, continued=continued).windows]
+    except InputError:
+        return None
+
+
+def test_the_page_cuts_windows_where_sections_begin_as_the_sampler_does():
+    chance = random.Random(10)
+    cases = [
+        (233, [80, 156], 81, 5, False),
+        (81, [2], 81, 5, False),
+        (81, [40, 41], 81, 5, False),
+        (9, [], 81, 0, False),
+    ]
+    for _ in range(PLANS):
+        length, count = 4 * chance.randint(1, 300) + 1, chance.randint(0, 4)
+        starts = [chance.randint(0, length + 40) for _ in range(count)]
+        cases.append((length, starts, chance.randint(9, 101), chance.randint(1, 13), chance.random() < 0.3))
+    found = call("windows/plan.js", *(("makeSectionPlan", *case) for case in cases))
+    for case, mine in zip(cases, found, strict=True):
+        assert (mine and mine["windows"]) == cut(*case), case
+    assert sum(each is not None for each in found) > PLANS / 2
+
+
 def test_the_page_gives_windows_to_sections_as_the_model_gets_them():
     chance, fps = random.Random(9), Fraction(25)
     cases = []

@@ -62,6 +62,65 @@ function following(length, window, overlap) {
 }
 
 /**
+ * The frame before which a clip can be cut that is nearest to `frame`: conditioning/latent_time.py's group_border.
+ * @param {number} frame
+ * @param {boolean} [continued]
+ * @returns {number}
+ */
+export function groupBorder(frame, continued = false) {
+  const first = continued ? 0 : 1;
+  const border = first + Math.floor((frame - first + 1) / 4) * 4;
+  return border > first ? border : 0;
+}
+
+/**
+ * The plan of a video whose windows are cut where sections begin (by_sections), or null where there is none.
+ * @param {number} length
+ * @param {number[]} starts frames
+ * @param {number} window
+ * @param {number} overlap
+ * @param {boolean} [continued] a clip lies before frame 0
+ * @returns {Plan | null}
+ */
+export function makeSectionPlan(length, starts, window, overlap, continued = false) {
+  const usual = makePlan(length, window, overlap, continued);
+  if (!usual || usual.overlap < 1) return null;
+  const borders = starts.map((start) => groupBorder(start, continued)).filter((border) => border < length);
+  if (new Set(borders).size < borders.length) return null;
+  const all = [...new Set([0, ...borders, length])].sort((one, two) => one - two);
+  if (all.length > 2 && !continued && all[1] < usual.overlap) return null;
+  /** @type {Window[]} */
+  const windows = [];
+  all.slice(1).forEach((end, index) => windows.push(
+    ...evenly(all[index], end, usual.window, usual.overlap, windows.length, all[index] === 0 && !continued)));
+  return { ...usual, windows };
+}
+
+/**
+ * The windows of one section, as even as groups of four frames allow.
+ * @param {number} begin @param {number} end @param {number} window @param {number} overlap
+ * @param {number} index of its first window
+ * @param {boolean} lone nothing lies before it
+ * @returns {Window[]}
+ */
+function evenly(begin, end, window, overlap, index, lone) {
+  const added = end - begin;
+  const stride = window - overlap;
+  const count = lone ? Math.max(1, Math.ceil((added - overlap) / stride)) : Math.ceil(added / stride);
+  const shared = overlap * (count - Number(lone));
+  const groups = Math.ceil((added + shared - count) / 4);
+  let start = begin;
+  return Array.from({ length: count }, (_, k) => {
+    const frames = 4 * (Math.floor(groups / count) + Number(k < groups % count)) + 1;
+    const head = lone && k === 0 ? 0 : overlap;
+    const stop = Math.min(start + frames - head, end);
+    const made = { index: index + k, first: start - head, frames, overlap: head, start, stop };
+    start = stop;
+    return made;
+  });
+}
+
+/**
  * The frame nearest to a moment, as Python's round(Fraction(seconds) * fps) finds it: a half goes to the even frame,
  * and what only looks like a half because the product was rounded (2.02 * 25) goes where it belongs.
  * @param {number} seconds

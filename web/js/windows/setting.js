@@ -3,7 +3,7 @@
 import { valueOf } from "../graph.js";
 import { sentences } from "../words.js";
 import { media } from "./media.js";
-import { makePlan } from "./plan.js";
+import { frameOf, groupBorder, makePlan, makeSectionPlan, roundUp } from "./plan.js";
 import { KINDS, fileOf, isContinued, sectionsOf } from "./wires.js";
 
 const word = sentences("windows");
@@ -40,13 +40,29 @@ export function shownOf(node, lastRun, ready) {
     : lengthOf(node, kind, sounds, fps, guessed, ready);
   const window = asked.window ?? told?.window;
   const overlap = asked.overlap ?? told?.overlap;
-  const plan = problem ? null : makePlan(length, window, overlap, isContinued(node));
-  const sections = sectionsOf(node);
+  const read = sectionsOf(node);
+  const continued = isContinued(node);
+  const sections = kind.cut ? begun(read, fps, continued) : read;
+  const plan = problem ? null : kind.cut ? planOfSections(length, sections, fps, window, overlap, continued)
+    : makePlan(length, window, overlap, continued);
   const heard = sounds.filter((sound) => sound.peaks.length);
   return {
-    plan, fps, about, guessed, problem: problem || (plan ? "" : whyNot(kind, window, overlap)), sounds: heard,
+    plan, fps, about, guessed, problem: problem || (plan ? "" : kind.cut && !read ? word("afterRun") : whyNot(kind, window, overlap)), sounds: heard,
     sections: sections ?? [], unread: !sections,
   };
+}
+
+/** Sections where the windows that are cut for them begin. @param {Shown["sections"] | null} sections @param {number} fps
+ * @param {boolean} continued */
+function begun(sections, fps, continued) {
+  return sections?.map((each) => ({ ...each, start: groupBorder(frameOf(each.start, fps), continued) / fps })) ?? null;
+}
+
+/** @param {number} length @param {Shown["sections"] | null} sections null: they are not known before a run
+ * @param {number} fps @param {number} window @param {number} overlap @param {boolean} continued */
+function planOfSections(length, sections, fps, window, overlap, continued) {
+  const starts = sections?.map(({ start }) => Math.round(start * fps));
+  return starts ? makeSectionPlan(roundUp(length), starts, window, overlap, continued) : null;
 }
 
 /** All that the length depends on and the page can see: where it has changed, the last run says nothing any more. */

@@ -57,7 +57,7 @@ function addStrip(/** @type {Host.Node} */ node) {
     if (told) lastRun = { ...told, settings: settingsOf(node) };
     refresh();
   });
-  if (takesSections(node)) editing = new Editing(node, view, refresh);
+  if (takesSections(node) && !KINDS[node.comfyClass ?? ""].cut) editing = new Editing(node, view, refresh);
   strips.add(refresh);
   /** @type {import("../successor.js").Shown} */
   const shown = { element: view.element };

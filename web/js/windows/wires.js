@@ -8,8 +8,16 @@ import { pictureOf } from "./sections.js";
 const word = sentences("windows");
 
 /**
- * How the two window nodes name things. `films`: inputs whose length the video takes where length is 0.
- * @typedef {{overlap: string, sounds: string[], films: string[], fps: number, follows: "audio" | "drivingVideo"}} Kind
+ * How the window nodes name things. `films`: inputs whose length the video takes where length is 0. `cut`: windows are
+ * cut where sections begin, and a section's picture is what it ends with.
+ * @typedef {object} Kind
+ * @property {string} overlap
+ * @property {string[]} sounds
+ * @property {string[]} films
+ * @property {number} fps
+ * @property {"audio" | "drivingVideo"} follows
+ * @property {boolean} [cut]
+ *
  * @type {Record<string, Kind>}
  */
 export const KINDS = {
@@ -19,6 +27,9 @@ export const KINDS = {
   GengaWanAnimatePose: {
     overlap: "overlap", sounds: [], films: ["pose_video", "face_video", "background_video", "character_mask"],
     fps: 30, follows: "drivingVideo",
+  },
+  GengaWanI2VWindow: {
+    overlap: "motion_frames", sounds: [], films: [], fps: 16, follows: "audio", cut: true,
   },
 };
 
