@@ -17,9 +17,9 @@ const word = sentences("windows");
  * @property {number} fps
  * @property {"audio" | "drivingVideo"} follows
  * @property {boolean} [cut]
- *
- * @type {Record<string, Kind>}
  */
+
+/** @type {Record<string, Kind>} */
 export const KINDS = {
   GengaInfiniteTalkWindow: {
     overlap: "motion_frames", sounds: ["audio", "audio_2"], films: [], fps: 25, follows: "audio",
