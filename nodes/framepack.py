@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from .. import compat
 from ..conditioning.framepack import chain as sections_of
 from ..conditioning.framepack import indices, one_frame, plan, section
+from ..conditioning.latent_place import Place, placed
 from ..conditioning.sections import check_chain, notes
 from ..errors import InputError
 from ..loaders import guard, wan
@@ -24,6 +25,8 @@ from .loading import option_inputs, report
 from .report import Report
 from .sampling import SCHEDULERS, sampler_names
 from .sections import SectionChain
+
+SECTION = "FramePack Section"
 
 
 class FramePackLoader(io.ComfyNode):
@@ -93,7 +96,7 @@ class FramePackSection(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return compat.schema(
-            node_id="GengaFramePackSection", display_name="FramePack Section", category="Genga/conditioning",
+            node_id="GengaFramePackSection", display_name=SECTION, category="Genga/conditioning",
             description="One section of a FramePack video as conditioning and an empty latent, for any sampler. Join the "
             "result with what was made before, and give that to the next section as history.",
             search_aliases=["FramePackSection", "framepack conditioning", "framepack f1", "section", "eichi"],
@@ -128,6 +131,7 @@ class FramePackSection(io.ComfyNode):
     def execute(cls, positive, negative, start_latent, direction, window, padding, history=None, keyframe_latent=None,
                 end_latent=None, end_strength=1.0, clip_vision_output=None) -> io.NodeOutput:  # fmt: skip
         said = Report(cls)
+        check_numbers(padding=padding, end_strength=end_strength)
         for name, prompt in (("positive", positive), ("negative", negative)):
             section.check_prompt(prompt, name)
         section.check_vision(clip_vision_output)
@@ -145,8 +149,7 @@ class FramePackSection(io.ComfyNode):
         shift = schedule.shift(window, *start.shape[-2:])
         said.say(f"{4 * window} frames ({4 * window / plan.FPS:.2f} s) at times {positions.target[0]} to "
                  f"{positions.target[-1]}; the reference's shift is {shift:.2f}.")  # fmt: skip
-        name = cls.GET_SCHEMA().display_name
-        made = [section.attach(each, positions, clean, name, clip_vision_output) for each in (positive, negative)]
+        made = [section.attach(each, positions, clean, SECTION, clip_vision_output) for each in (positive, negative)]
         empty = {"samples": start.new_zeros((1, section.CHANNELS, window, *start.shape[-2:]))}
         return io.NodeOutput(*made, empty, shift, ui=said.ui())
 
@@ -261,6 +264,11 @@ class FramePackSampler(io.ComfyNode):
         drawn = seeds.drawn(said, seed)
         frames = plan.frames(count, window)
         said.say(f"{count} section{'s' * (count != 1)}, {frames} frames, {frames / plan.FPS:.2f} s at {plan.FPS} fps.")
+        kind = (model.get_attachment(guard.MARK) or {}).get("kind", direction)
+        if kind != direction:
+            said.say(f"direction {direction}: by its name the model is for {kind}. If it is, set direction to {kind}.")
+        if sampler_name.startswith("uni_pc") and steps < 2:
+            said.say(f"{sampler_name} changes nothing in one step: what comes is noise. Use 2 steps or more, or euler.")
         guard.check_model(model, section.marked(positive, framepack.NODE))
         sigmas = framepack.noise_levels(model, steps, scheduler, (window, *start.shape[-2:]))
         lineage = fingerprint.lineage(said.prompt, said.node_id, ("model",))
@@ -274,7 +282,7 @@ class FramePackSampler(io.ComfyNode):
         if result.reused:
             said.say(f"{result.reused} of {count} sections came from the store.")
         said.fact(sections=count, frames=frames, direction=direction, window=window, reused=result.reused)
-        latent = {"samples": result.latent, **noted(direction, window)}
+        latent = placed({"samples": result.latent, **noted(direction, window)}, Place(fps=plan.FPS))
         return io.NodeOutput(latent, frames, count, ui=said.ui())
 
 

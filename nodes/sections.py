@@ -6,7 +6,6 @@ from comfy_api.latest import io
 
 from .. import compat
 from ..conditioning import sections as room
-from ..conditioning.direct import check_clip_vision
 from .report import Report
 
 SectionChain = io.Custom("GENGA_SECTIONS")
@@ -55,12 +54,11 @@ class Sections(io.ComfyNode):
 
     @classmethod
     def execute(cls, start, positive=None, image=None, sections=None, clip_vision_output=None) -> io.NodeOutput:
-        vision = check_clip_vision(clip_vision_output, "clip_vision_output")
-        chain = room.add(sections, room.Section(start, positive, image, vision))
+        chain = room.add(sections, room.Section(start, positive, image, clip_vision_output))
         report = Report(cls)
         if len(chain) > 1:
             report.say("sections at " + ", ".join(f"{each.start:g}" for each in chain) + " s")
-        if image is not None and vision is None:
+        if image is not None and clip_vision_output is None:
             report.say("the picture has no clip_vision_output: that of the start picture stays.")
         return io.NodeOutput(chain, ui=report.ui())
 

@@ -172,6 +172,9 @@ class _Studio:
         """One section, from noise to a sealed entry."""
         job = self.job
         latent = self._sample(noise, conds, tell)
+        if not torch.isfinite(latent).all():  # before it is kept, or it would come from the store again
+            problem = "what it drew holds NaN or infinite values, so it overflowed or its guidance is no number"
+            raise InputError("model", problem, "Load it in bf16 or fp32, and look at FluxGuidance and cfg.")
         with store.draft(key) as draft:
             draft.keep({"latent": latent})
             if not job.resume:

@@ -50,7 +50,7 @@ def sections_in(latent_frames: int, window: int) -> int:
     sections, rest = divmod(latent_frames - 1, window)
     if sections < 1 or rest:
         problem = f"{latent_frames} latent frames are no start and whole sections of {window}"
-        raise InputError("window", problem, "Give the window the video was drawn with, or set decode to whole.")
+        raise InputError("window", problem, "Give the window the video was drawn with, or set mode to whole.")
     return sections
 
 

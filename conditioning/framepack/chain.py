@@ -12,6 +12,7 @@ from ... import tiles
 from ...errors import InputError
 from ..sections import Chain, Section, first_frame, in_force
 from . import plan
+from .section import check_vae
 
 FPS = Fraction(plan.FPS)
 
@@ -36,6 +37,7 @@ def encode(image: torch.Tensor, vae, start: torch.Tensor) -> torch.Tensor:
     """A picture [1, H, W, 3] as a latent of the size of ``start``: scaled, and cut in the middle."""
     if vae is None:
         raise InputError("vae", "the sections have pictures, and no VAE is wired", "Wire the HunyuanVideo VAE.")
+    check_vae(vae)
     height, width = (side * 8 for side in start.shape[-2:])
     pixels = comfy.utils.common_upscale(image[:1, ..., :3].movedim(-1, 1), width, height, "bicubic", "center")
     return tiles.encode(vae, pixels.movedim(1, -1).clamp(0, 1))

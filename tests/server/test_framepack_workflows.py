@@ -12,6 +12,7 @@ from genga_tests.tools import shipped
 from genga_tests.tools.convert import to_prompt
 from genga_tests.tools.long_videos import frames_of, only, said
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file
 
 PICTURE = (48, 32)
 SECTIONS = {"FramePack Standard": 4, "FramePack F1": 8, "FramePack Loop": 3}  # 5, 10 and 4 s by 1.2 s
@@ -128,3 +129,42 @@ def test_one_frame_takes_what_the_masks_show(server, prompt_of, pictures):
     assert not np.array_equal(shown, picture(server, prompt_of(name, files=others)[1]))
     hidden = [picture(server, prompt_of(name, ("half.png", "none.png"), files)[1]) for files in (pictures, others)]
     assert np.array_equal(*hidden) and not np.array_equal(hidden[0], shown)
+
+
+def test_one_section_goes_through_the_hosts_own_sampler(server, prompt_of):
+    _, prompt = prompt_of("FramePack Standard")
+    sampler = only(prompt, "GengaFramePackSampler")["inputs"]
+    wires = {name: sampler[name] for name in ("positive", "negative", "start_latent")}
+    drawn = {"seed": 1, "steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
+    kept = {key: node for key, node in prompt.items() if not node["class_type"].startswith("GengaSaveVideo")}
+    entry = server.queue({
+        **kept,
+        "section": {"class_type": "GengaFramePackSection", "inputs": {
+            **wires, "direction": "standard", "window": 9, "padding": 1.0}},
+        "drawn": {"class_type": "KSampler", "inputs": {
+            "model": sampler["model"], "positive": ["section", 0], "negative": ["section", 1],
+            "latent_image": ["section", 2], **drawn}},
+        "kept": {"class_type": "SaveLatent", "inputs": {"samples": ["drawn", 0], "filename_prefix": "framepack_section"}},
+    })  # fmt: skip
+    assert "36 frames (1.20 s) at times 10 to 18" in said(entry)
+    samples = load_file(made(server, entry, ".latent"))["latent_tensor"]
+    assert samples.shape[:3] == (1, 16, 9) and samples.isfinite().all() and samples.std() > 0
+
+
+def test_a_model_named_for_the_other_direction_is_told(server, prompt_of):
+    _, prompt = prompt_of("FramePack F1")
+    only(prompt, "GengaFramePackSampler")["inputs"] |= {"seconds": 1.0, "direction": "standard"}
+    assert "by its name the model is for f1" in said(server.queue(prompt))
+
+
+def test_a_section_that_is_no_number_is_an_error_and_is_not_kept(server, prompt_of):
+    _, prompt = prompt_of("FramePack Loop")
+    sampler = only(prompt, "GengaFramePackSampler")["inputs"]
+    sampler |= {"seconds": 1.0, "cfg": 1.0}
+    prompt["wrong"] = {
+        "class_type": "FluxGuidance",
+        "inputs": {"conditioning": sampler["positive"], "guidance": float("nan")},
+    }
+    sampler["positive"] = ["wrong", 0]
+    for _ in range(2):
+        assert "NaN or infinite values" in server.failure(prompt)
