@@ -89,6 +89,11 @@ def attach(model, family: str, **facts) -> None:
     model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, _guard)
 
 
+def kind_of(model) -> str:
+    """The kind that the loader noted on a MODEL; "" where it was another pack's or the host's loader."""
+    return (model.get_attachment(MARK) or {}).get("kind", "")
+
+
 def _guard(executor, *args, **kwargs):
     guider = executor.class_obj
     check_model(guider.model_patcher, guider.conds)

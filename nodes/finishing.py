@@ -55,7 +55,7 @@ class UpscaleVideo(io.ComfyNode):
         reel, report = open_reel(video), Report(cls)
         size = tuple(side * int(upscale_model.scale) for side in reel.size)
         _check_size(size, "upscale_model", "Use a smaller video or a model of a smaller factor.")
-        step = _progress(reel.count)
+        step = progress_of(reel.count)
         frames = upscaled(reel.frames(), upscale_model, step)
         return _finished(finishing.changed(reel, frames, size), "upscaled", report, reel, step)
 
@@ -173,7 +173,7 @@ class ColorMatchVideo(io.ComfyNode):
         colours = _frame(reel, 0) if reference is None else reference
         transfer = ColorTransfer.fit(colours, method)
         passes = transfer.passes if statistics == "uniform" else 0
-        step = _progress(reel.count * (1 + passes))
+        step = progress_of(reel.count * (1 + passes))
         if statistics == "uniform":
             transfer = transfer.with_film(_read_again(reel, step), _device())
         elif statistics == "target_frame":
@@ -342,7 +342,7 @@ def _read_again(reel: Reel, step: Callable[[float], None]):
     return chunks
 
 
-def _progress(total: int) -> Callable[[float], None]:
+def progress_of(total: int) -> Callable[[float], None]:
     """Called with the frames done: moves the bar, and raises where the person has pressed Cancel."""
     bar = comfy.utils.ProgressBar(_STEPS)
 
@@ -359,7 +359,7 @@ def _finished(
     """Writes the strip and says what it is. reel: the source, where its times are not looked at."""
     if reel is not None:
         _say_uneven(report, reel)
-    video = between.write(strip.frames, strip.rate, strip.sound, step or _progress(strip.count), name)
+    video = between.write(strip.frames, strip.rate, strip.sound, step or progress_of(strip.count), name)
     seconds = float(strip.count / strip.rate)
     size = f"{strip.size[0]}x{strip.size[1]}"
     report.say(f"{strip.count} frames of {size} at {float(strip.rate):g} fps, {seconds:.2f} s.")

@@ -264,12 +264,9 @@ class FramePackSampler(io.ComfyNode):
         drawn = seeds.drawn(said, seed)
         frames = plan.frames(count, window)
         said.say(f"{count} section{'s' * (count != 1)}, {frames} frames, {frames / plan.FPS:.2f} s at {plan.FPS} fps.")
-        kind = (model.get_attachment(guard.MARK) or {}).get("kind", direction)
-        if kind != direction:
-            said.say(f"direction {direction}: by its name the model is for {kind}. If it is, set direction to {kind}.")
-        if sampler_name.startswith("uni_pc") and steps < 2:
-            said.say(f"{sampler_name} changes nothing in one step: what comes is noise. Use 2 steps or more, or euler.")
         guard.check_model(model, section.marked(positive, framepack.NODE))
+        for doubt in framepack.doubts(model, direction, sampler_name, steps):
+            said.say(doubt)
         sigmas = framepack.noise_levels(model, steps, scheduler, (window, *start.shape[-2:]))
         lineage = fingerprint.lineage(said.prompt, said.node_id, ("model",))
         job = framepack.Job(model, negative, start, direction, window, windows, told, drawn, cfg,

@@ -96,6 +96,8 @@ class FramePackBridge(io.ComfyNode):
         drawn = None
         if bridge:
             guard.check_model(model, section.marked(positive, room.NODE))
+            for doubt in framepack.doubts(model, plan.STANDARD, sampler_name, steps):
+                said.say(doubt)
             sigmas = framepack.noise_levels(model, steps, scheduler, (bridge, *first.shape[-2:]))
             job = room.Bridge(model, positive, negative, first, second, bridge, seeds.drawn(said, seed), cfg,
                               registry.sampler(sampler_name), sigmas, clip_vision_output)  # fmt: skip

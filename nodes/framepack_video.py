@@ -18,7 +18,7 @@ from ..media.segments import SegmentWriter
 from ..samplers import framepack_decode as room
 from ..samplers.checks import check_choice
 from ..samplers.framepack_so_far import SoFar
-from .finishing import _progress
+from .finishing import progress_of
 from .report import Report
 
 AS_DRAWN = "as drawn"
@@ -94,7 +94,7 @@ class FramePackDecode(io.ComfyNode):
             count = room.sections_in(latent.shape[2], window)
             said.say(f"{count} windows of two sections, each fading over {room.overlap(window)} frames into the next.")
         parts = room.frames(latent, room.decoder(vae, tiled_vae), direction, window, mode)
-        video = between.write(parts, Fraction(plan.FPS), None, _progress(total), "framepack")
+        video = between.write(parts, Fraction(plan.FPS), None, progress_of(total), "framepack")
         said.say(f"{total} frames, {total / plan.FPS:.2f} s at {plan.FPS} fps.")
         return io.NodeOutput(video, total, ui=said.ui())
 

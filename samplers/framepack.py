@@ -18,6 +18,7 @@ import torch
 
 from ..conditioning.framepack import indices, plan, section
 from ..errors import InputError
+from ..loaders import guard
 from . import framepack_schedule as schedule
 from .windows import fingerprint
 from .windows.store import Store
@@ -81,6 +82,25 @@ def noise_levels(model, steps: int, scheduler: str, latent: tuple[int, int, int]
     if scheduler == OWN:
         return schedule.sigmas(steps, schedule.shift(*latent))
     return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, steps).cpu()
+
+
+def doubts(model, direction: str, sampler_name: str, steps: int) -> list[str]:
+    """What to tell a person before sampling: a model that is named for the other direction (only its name tells), and
+    uni_pc in one step, for which the host's order is 0, so that the noise comes back."""
+    told, kind = [], guard.kind_of(model)
+    if kind in plan.DIRECTIONS and kind != direction:
+        told.append(f"model: by its name it is for {kind}, and this draws as {direction} does.")
+    if sampler_name.startswith("uni_pc") and steps < 2:
+        told.append(f"{sampler_name} changes nothing in one step: what comes is noise. Use 2 steps or more, or euler.")
+    return told
+
+
+def finite(latent: torch.Tensor) -> torch.Tensor:
+    """``latent``; raises where it holds what is no number, before it is kept or joined."""
+    if not torch.isfinite(latent).all():
+        problem = "what it drew holds NaN or infinite values, so it overflowed or its guidance is no number"
+        raise InputError("model", problem, "Load it in bf16 or fp32, and look at FluxGuidance and cfg.")
+    return latent
 
 
 def check_influence(influence: float, direction: str) -> None:
@@ -171,10 +191,7 @@ class _Studio:
     def draw(self, store: Store, key: str, noise: torch.Tensor, conds: tuple[list, list], tell):
         """One section, from noise to a sealed entry."""
         job = self.job
-        latent = self._sample(noise, conds, tell)
-        if not torch.isfinite(latent).all():  # before it is kept, or it would come from the store again
-            problem = "what it drew holds NaN or infinite values, so it overflowed or its guidance is no number"
-            raise InputError("model", problem, "Load it in bf16 or fp32, and look at FluxGuidance and cfg.")
+        latent = finite(self._sample(noise, conds, tell))
         with store.draft(key) as draft:
             draft.keep({"latent": latent})
             if not job.resume:

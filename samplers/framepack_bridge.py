@@ -15,6 +15,7 @@ import torch
 
 from ..conditioning.framepack import indices, plan, section
 from ..errors import InputError
+from .framepack import finite
 
 NODE = "FramePack Bridge"
 MOST_FRAMES, MOST_TRIM_END, MOST_TRIM_START = 12, 3, 5
@@ -79,7 +80,7 @@ def draw(bridge: Bridge, tell) -> torch.Tensor:
         seed=bridge.seed, callback=tell.callback(bridge.model, 0), disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
     )  # fmt: skip
     tell.check()
-    return latent
+    return finite(latent)
 
 
 def joined(first: torch.Tensor, drawn: torch.Tensor | None, second: torch.Tensor) -> torch.Tensor:

@@ -119,3 +119,21 @@ def test_what_cannot_be_joined_is_told(rooms, change, match):
 def test_another_model_is_told_before_it_runs(rooms, load_model, tiny):
     with pytest.raises(InputError, match="not a FramePack model, but FramePack Bridge"):
         joined(rooms, model=load_model(tiny.files.I2V_HIGH))
+
+
+def test_one_step_of_uni_pc_and_an_f1_model_are_said(rooms):
+    from genga.samplers import framepack
+
+    class Named:
+        def __init__(self, kind):
+            self.kind = kind
+
+        def get_attachment(self, _name):
+            return {"kind": self.kind}
+
+    assert framepack.doubts(Named("standard"), "standard", "uni_pc", 2) == []
+    (step,) = framepack.doubts(Named("standard"), "standard", "uni_pc_bh2", 1)
+    assert "uni_pc_bh2 changes nothing in one step" in step
+    (kind,) = framepack.doubts(Named("f1"), "standard", "euler", 1)
+    assert "for f1" in kind
+    assert framepack.doubts(Named("i2v"), "f1", "euler", 1) == []

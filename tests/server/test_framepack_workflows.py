@@ -154,7 +154,7 @@ def test_one_section_goes_through_the_hosts_own_sampler(server, prompt_of):
 def test_a_model_named_for_the_other_direction_is_told(server, prompt_of):
     _, prompt = prompt_of("FramePack F1")
     only(prompt, "GengaFramePackSampler")["inputs"] |= {"seconds": 1.0, "direction": "standard"}
-    assert "by its name the model is for f1" in said(server.queue(prompt))
+    assert "by its name it is for f1" in said(server.queue(prompt))
 
 
 def test_a_section_that_is_no_number_is_an_error_and_is_not_kept(server, prompt_of):
